@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order of ready threads (kernel/sched/runq.c), as the pure structure that it is: here nothing
+ * runs, time is an argument, and the lock is only initialised.
+ *
+ * Sources: tests/host/harness.c tests/host/machine.c
+ * Sources: kernel/sched/runq.c lib/rbtree.c lib/random.c lib/bitmap.c
+ */
+#include "tests/host/harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/sched/runq.h"
+#include "lib/random.h"
+
+#define MODEL_THREADS 60
+
+/* What runq.c needs of the rest. */
+void irqlock_init(struct irqlock *lock, struct lock_class *class)
+{
+	lock->class = class;
+}
+
+unsigned hart_mask_find(const struct hart_mask *m, unsigned from)
+{
+	while (from < CONFIG_MAX_HARTS && !hart_mask_test(m, from))
+		from++;
+	return from;
+}
+
+static struct thread *new_thread(unsigned prio, uint64_t vruntime)
+{
+	struct thread *t = calloc(1, sizeof(*t));
+
+	t->policy = prio ? SCHED_FIFO : SCHED_FAIR;
+	t->prio = prio;
+	t->prio_effective = prio;
+	t->weight = WEIGHT_DEFAULT;
+	t->slice_ns = SLICE_NS;
+	t->vruntime = vruntime;
+	hart_mask_fill(&t->affinity, CONFIG_MAX_HARTS);
+	return t;
+}
+
+struct fixture {
+	struct runq *rq;
+	struct thread *idle;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->rq = aligned_alloc(64, align_up(sizeof(*f->rq), 64));
+	memset(f->rq, 0, sizeof(*f->rq));
+	f->idle = new_thread(0, 0);
+	f->idle->is_idle = true;
+	runq_init(f->rq, 3, f->idle);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	free(f->idle);
+	free(f->rq);
+	free(f);
+	return 0;
+}
+
+static struct runq *rq_of(void **state)
+{
+	return ((struct fixture *)*state)->rq;
+}
+
+/* Takes the first one out and says which it was. */
+static struct thread *take(struct runq *rq)
+{
+	struct thread *t = runq_first(rq);
+
+	if (t)
+		runq_remove(rq, t);
+	return t;
+}
+
+static void empty_queue_has_no_first(void **state)
+{
+	struct runq *rq = rq_of(state);
+
+	assert_null(runq_first(rq));
+	assert_null(runq_first_for(rq, 0));
+	assert_int_equal(rq->nr_queued, 0);
+	assert_int_equal(atomic_load_u32(&rq->load, relaxed), 0);
+	assert_false(runq_wants_tick(rq));
+}
+
+static void realtime_goes_before_fair_and_by_priority(void **state)
+{
+	static const unsigned prios[] = {1, 0, 99, 63, 64, 0, 32, 31, 98};
+	static const unsigned sorted[] = {99, 98, 64, 63, 32, 31, 1, 0, 0};
+	struct runq *rq = rq_of(state);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(prios); i++)
+		runq_add(rq, new_thread(prios[i], 100 - i), RUNQ_TAIL);
+	assert_int_equal(atomic_load_u32(&rq->load, relaxed), ARRAY_SIZE(prios));
+	for (unsigned i = 0; i < ARRAY_SIZE(prios); i++) {
+		struct thread *t = take(rq);
+
+		assert_int_equal(t->prio_effective, sorted[i]);
+		assert_false(t->on_rq);
+		free(t);
+	}
+	assert_null(runq_first(rq));
+}
+
+static void one_priority_is_first_come_first(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t[4];
+
+	for (unsigned i = 0; i < 3; i++) {
+		t[i] = new_thread(40, 0);
+		runq_add(rq, t[i], RUNQ_TAIL);
+	}
+	/* Who was preempted goes before all of them. */
+	t[3] = new_thread(40, 0);
+	runq_add(rq, t[3], RUNQ_HEAD);
+	assert_ptr_equal(take(rq), t[3]);
+	for (unsigned i = 0; i < 3; i++)
+		assert_ptr_equal(take(rq), t[i]);
+	for (unsigned i = 0; i < 4; i++)
+		free(t[i]);
+}
+
+static void fair_goes_by_vruntime_then_first_come(void **state)
+{
+	static const uint64_t v[] = {50, 20, 50, 10, 50};
+	static const unsigned expected[] = {3, 1, 0, 2, 4};
+	struct runq *rq = rq_of(state);
+	struct thread *t[5];
+
+	for (unsigned i = 0; i < 5; i++) {
+		t[i] = new_thread(0, v[i]);
+		runq_add(rq, t[i], RUNQ_TAIL);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		assert_ptr_equal(take(rq), t[expected[i]]);
+	for (unsigned i = 0; i < 5; i++)
+		free(t[i]);
+}
+
+static void vruntime_may_wrap_around(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *early = new_thread(0, UINT64_MAX - 10), *late = new_thread(0, 10);
+
+	runq_add(rq, late, RUNQ_TAIL);
+	runq_add(rq, early, RUNQ_TAIL);
+	assert_true(runq_goes_first(early, late));
+	assert_false(runq_goes_first(late, early));
+	assert_ptr_equal(take(rq), early);
+	assert_ptr_equal(take(rq), late);
+	free(early);
+	free(late);
+}
+
+static void charge_is_by_weight(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t = new_thread(0, 1000);
+
+	t->weight = 4 * WEIGHT_DEFAULT;
+	t->ran_since = 100;
+	rq->curr = t;
+	runq_charge(rq, 100 + 4000);
+	assert_int_equal(t->vruntime, 1000 + 1000);
+	assert_int_equal(t->ran_ns, 4000);
+	assert_int_equal(t->slice_ns, SLICE_NS - 4000);
+	/* The same moment again charges nothing, one before it neither. */
+	runq_charge(rq, 4100);
+	runq_charge(rq, 50);
+	assert_int_equal(t->ran_ns, 4000);
+	/* Half the weight, twice the charge; and a slice never goes below 0. */
+	t->weight = WEIGHT_DEFAULT / 2;
+	runq_charge(rq, 4100 + 2 * SLICE_NS);
+	assert_int_equal(t->vruntime, 2000 + 4 * SLICE_NS);
+	assert_int_equal(t->slice_ns, 0);
+	rq->curr = rq->idle;
+	free(t);
+}
+
+static void charge_of_realtime_and_idle_moves_no_vruntime(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t = new_thread(7, 1000);
+
+	rq->curr = t;
+	runq_charge(rq, 5000);
+	assert_int_equal(t->vruntime, 1000);
+	assert_int_equal(t->ran_ns, 5000);
+	rq->curr = rq->idle;
+	runq_charge(rq, 6000);
+	assert_int_equal(rq->idle->ran_ns, 6000);
+	assert_int_equal(rq->min_vruntime, 0);
+	free(t);
+}
+
+static void a_very_long_stretch_does_not_overflow(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t = new_thread(0, 0), *u = new_thread(0, 1);
+
+	t->weight = WEIGHT_DEFAULT * 2;
+	rq->curr = t;
+	runq_charge(rq, UINT64_C(1) << 62);	/* 146 years */
+	assert_true(runq_goes_first(u, t));
+	rq->curr = rq->idle;
+	free(t);
+	free(u);
+}
+
+static void origin_follows_the_least_and_never_goes_back(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *curr = new_thread(0, 0), *t = new_thread(0, 3000);
+
+	rq->curr = curr;
+	runq_charge(rq, 2000);
+	assert_int_equal(rq->min_vruntime, 2000);
+	runq_add(rq, t, RUNQ_TAIL);
+	runq_charge(rq, 5000);		/* curr is ahead of t now: t counts */
+	assert_int_equal(rq->min_vruntime, 3000);
+	runq_remove(rq, t);
+	curr->vruntime = 100;
+	runq_charge(rq, 5001);
+	assert_int_equal(rq->min_vruntime, 3000);
+	rq->curr = rq->idle;
+	free(curr);
+	free(t);
+}
+
+static void sleeper_is_lifted_to_its_credit_only(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t = new_thread(0, 5);
+
+	rq->min_vruntime = 100 * SLICE_NS;
+	runq_settle(rq, t, SLEEPER_CREDIT_NS);
+	assert_int_equal(t->vruntime, 100 * SLICE_NS - SLEEPER_CREDIT_NS);
+	t->vruntime = 200 * SLICE_NS;	/* ahead: stays so */
+	runq_settle(rq, t, SLEEPER_CREDIT_NS);
+	assert_int_equal(t->vruntime, 200 * SLICE_NS);
+	free(t);
+}
+
+static void migration_keeps_the_distance_to_the_origin(void **state)
+{
+	struct runq *from = rq_of(state), *to = calloc(1, sizeof(*to));
+	struct thread *t = new_thread(0, 1700);
+
+	from->min_vruntime = 1000;
+	to->min_vruntime = UINT64_MAX - 100;
+	runq_rebase(t, from, to);
+	assert_int_equal(t->vruntime - to->min_vruntime, 700);
+	runq_rebase(t, to, from);
+	assert_int_equal(t->vruntime, 1700);
+	free(t);
+	free(to);
+}
+
+static void who_preempts_whom(void **state)
+{
+	struct thread *idle = ((struct fixture *)*state)->idle;
+	struct thread *fair = new_thread(0, 10 * SLICE_NS), *woken = new_thread(0, 10 * SLICE_NS);
+	struct thread *low = new_thread(5, 0), *high = new_thread(6, 0);
+
+	assert_true(runq_preempts(woken, idle));
+	assert_true(runq_preempts(low, fair) && runq_preempts(high, low));
+	assert_false(runq_preempts(fair, low) || runq_preempts(low, high) || runq_preempts(low, low));
+	/* A lead has to be worth a switch. */
+	assert_false(runq_preempts(woken, fair));
+	woken->vruntime = fair->vruntime - WAKE_LEAD_NS;
+	assert_false(runq_preempts(woken, fair));
+	woken->vruntime--;
+	assert_true(runq_preempts(woken, fair));
+	/* Equals in real time: only round robin, when the slice is over. */
+	low->prio_effective = 6;
+	assert_false(runq_goes_first(low, high));
+	high->slice_ns = 0;
+	assert_false(runq_goes_first(low, high));
+	high->policy = SCHED_RR;
+	assert_true(runq_goes_first(low, high));
+	free(fair);
+	free(woken);
+	free(low);
+	free(high);
+}
+
+static void tick_is_wanted_only_among_equals(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *fair = new_thread(0, 0), *fair2 = new_thread(0, 0);
+	struct thread *rt = new_thread(9, 0), *rt2 = new_thread(9, 0);
+
+	runq_add(rq, fair2, RUNQ_TAIL);
+	assert_false(runq_wants_tick(rq));	/* idle runs */
+	rq->curr = fair;
+	assert_true(runq_wants_tick(rq));
+	rq->curr = rt;
+	assert_false(runq_wants_tick(rq));
+	runq_add(rq, rt2, RUNQ_TAIL);
+	assert_false(runq_wants_tick(rq));	/* FIFO */
+	rt->policy = SCHED_RR;
+	assert_true(runq_wants_tick(rq));
+	rt2->prio_effective = 9;
+	runq_remove(rq, rt2);
+	assert_false(runq_wants_tick(rq));
+	rq->curr = rq->idle;
+	runq_remove(rq, fair2);
+	free(fair);
+	free(fair2);
+	free(rt);
+	free(rt2);
+}
+
+static void search_respects_affinity_and_is_bounded(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t[80];
+
+	for (unsigned i = 0; i < 80; i++) {
+		t[i] = new_thread(i < 3 ? 50 : 0, i);
+		hart_mask_zero(&t[i]->affinity);
+		hart_mask_set(&t[i]->affinity, i == 2 || i == 10 ? 7 : 1);
+		runq_add(rq, t[i], RUNQ_TAIL);
+	}
+	assert_ptr_equal(runq_first_for(rq, 7), t[2]);
+	runq_remove(rq, t[2]);
+	assert_ptr_equal(runq_first_for(rq, 7), t[10]);
+	runq_remove(rq, t[10]);
+	assert_null(runq_first_for(rq, 7));
+	hart_mask_set(&t[79]->affinity, 7);
+	assert_null(runq_first_for(rq, 7));	/* too far behind to be looked for */
+	for (unsigned i = 0; i < 80; i++)
+		free(t[i]);
+}
+
+static void wrong_use_is_asserted(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *t = new_thread(0, 0);
+
+	runq_add(rq, t, RUNQ_TAIL);
+	expect_assert(runq_add(rq, t, RUNQ_TAIL));
+	runq_remove(rq, t);
+	expect_assert(runq_remove(rq, t));
+	expect_assert(runq_add(rq, rq->idle, RUNQ_TAIL));
+	free(t);
+}
+
+/* ---- Against a model: a plain array in the order of arrival ---------------------------------- */
+
+struct model {
+	struct thread *t[MODEL_THREADS];
+	unsigned n;
+};
+
+/* The one that must come first: greatest priority, least vruntime, first in the array. */
+static struct thread *model_first(const struct model *m)
+{
+	struct thread *best = NULL;
+
+	for (unsigned i = 0; i < m->n; i++) {
+		struct thread *t = m->t[i];
+
+		if (!best || t->prio_effective > best->prio_effective ||
+		    (t->prio_effective == best->prio_effective && !t->prio_effective &&
+		     (int64_t)(t->vruntime - best->vruntime) < 0))
+			best = t;
+	}
+	return best;
+}
+
+static void model_remove(struct model *m, const struct thread *t)
+{
+	unsigned i = 0;
+
+	while (m->t[i] != t)
+		i++;
+	memmove(&m->t[i], &m->t[i + 1], (m->n - i - 1) * sizeof(m->t[0]));
+	m->n--;
+}
+
+static void random_operations_match_the_model(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *spare[MODEL_THREADS];
+	unsigned nr_spare = MODEL_THREADS;
+	struct model m = {.n = 0};
+	struct rng rng;
+
+	rng_seed(&rng, host_seed());
+	for (unsigned i = 0; i < MODEL_THREADS; i++)
+		spare[i] = new_thread(0, 0);
+	for (unsigned step = 0; step < 200000; step++) {
+		assert_ptr_equal(runq_first(rq), model_first(&m));
+		assert_int_equal(rq->nr_queued, m.n);
+		if (nr_spare && (!m.n || rng_below(&rng, 2))) {
+			struct thread *t = spare[--nr_spare];
+			bool head = rng_one_in(&rng, 4);
+
+			t->prio_effective = rng_one_in(&rng, 2) ? 0 : rng_between(&rng, 1, 99);
+			t->vruntime = UINT64_MAX - 500 + rng_below(&rng, 1000);
+			runq_add(rq, t, head ? RUNQ_HEAD : RUNQ_TAIL);
+			/* At the head of its equals is before all of them, so before everything. */
+			if (head && t->prio_effective) {
+				memmove(&m.t[1], &m.t[0], m.n * sizeof(m.t[0]));
+				m.t[0] = t;
+			} else {
+				m.t[m.n] = t;
+			}
+			m.n++;
+		} else {
+			struct thread *t = rng_one_in(&rng, 2) ? runq_first(rq)
+							       : m.t[rng_below(&rng, m.n)];
+
+			runq_remove(rq, t);
+			model_remove(&m, t);
+			spare[nr_spare++] = t;
+		}
+	}
+	for (unsigned i = 0; i < nr_spare; i++)
+		free(spare[i]);
+	for (unsigned i = 0; i < m.n; i++)
+		free(m.t[i]);
+}
+
+/* Slices one after the other, as the tick would do it: shares come out by weight. */
+static void shares_are_by_weight_in_the_long_run(void **state)
+{
+	static const unsigned weights[] = {512, 1024, 2048, 4096, 64};
+	struct runq *rq = rq_of(state);
+	struct thread *t[5];
+	uint64_t now = 0, total_weight = 0;
+
+	for (unsigned i = 0; i < 5; i++) {
+		t[i] = new_thread(0, 0);
+		t[i]->weight = weights[i];
+		total_weight += weights[i];
+		runq_add(rq, t[i], RUNQ_TAIL);
+	}
+	for (unsigned slice = 0; slice < 20000; slice++) {
+		struct thread *next = take(rq);
+
+		rq->curr = next;
+		next->ran_since = now;
+		now += SLICE_NS;
+		runq_charge(rq, now);
+		rq->curr = rq->idle;
+		runq_add(rq, next, RUNQ_TAIL);
+	}
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t due = now / total_weight * weights[i];
+
+		assert_in_range(t[i]->ran_ns, due - 2 * SLICE_NS, due + 2 * SLICE_NS);
+		runq_remove(rq, t[i]);
+		free(t[i]);
+	}
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(empty_queue_has_no_first),
+		TEST(realtime_goes_before_fair_and_by_priority),
+		TEST(one_priority_is_first_come_first),
+		TEST(fair_goes_by_vruntime_then_first_come),
+		TEST(vruntime_may_wrap_around),
+		TEST(charge_is_by_weight),
+		TEST(charge_of_realtime_and_idle_moves_no_vruntime),
+		TEST(a_very_long_stretch_does_not_overflow),
+		TEST(origin_follows_the_least_and_never_goes_back),
+		TEST(sleeper_is_lifted_to_its_credit_only),
+		TEST(migration_keeps_the_distance_to_the_origin),
+		TEST(who_preempts_whom),
+		TEST(tick_is_wanted_only_among_equals),
+		TEST(search_respects_affinity_and_is_bounded),
+		TEST(wrong_use_is_asserted),
+		TEST(random_operations_match_the_model),
+		TEST(shares_are_by_weight_in_the_long_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
