@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+# Interlock. `make help` lists what there is; everything that is made lies in build/.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+PY := /usr/bin/python3
+CONFIG ?= virt64
+B := build/$(CONFIG)
+
+# What the user says reaches programs through the environment exactly as it was typed: neither make
+# nor a shell expands it.
+WORDS := APPEND BIOS CPU CONFIG DTB FDT_SRC GDB_ARGS MEM QEMU SMP T TIMEOUT
+$(foreach w,$(WORDS),$(eval override $(w) := $$(value $(w))))
+export $(WORDS)
+
+CONFIGS := $(patsubst configs/%_defconfig,%,$(wildcard configs/*_defconfig))
+ifeq ($(filter $(CONFIG),$(CONFIGS)),)
+$(error CONFIG=$(CONFIG): there is no configs/$(CONFIG)_defconfig; there are: $(CONFIGS))
+endif
+
+# Quiet unless V=1; silent with -s.
+ifeq ($(V),1)
+Q :=
+say := @:
+else
+Q := @
+say := $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),@:,@printf '  %-7s %s\n')
+endif
+
+# Tools are looked for, and installed, before anything else is made.
+DEPS := build/deps
+$(DEPS)/%: configs/packages configs/deps.sh
+	@mkdir -p $(@D)
+	@configs/deps.sh $*
+	@touch $@
+
+# These need no configuration and no compiler.
+PLAIN := help doctor clean deps
+ifneq ($(filter-out $(PLAIN),$(or $(MAKECMDGOALS),all)),)
+include configs/kernel.mk
+include configs/host.mk
+endif
+include configs/goals.mk

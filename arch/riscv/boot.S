@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first instructions of every hart, with paging off, at whatever address the firmware loaded the
+ * image to. Everything is reached relative to pc; the only link address is in the two words from
+ * which a hart jumps high. This file fits into one page, which the early page tables also map at
+ * its physical address (R and X), so that the instruction after satp is written exists.
+ *
+ * From a trap's point of view: sscratch names the first frame of a boot row before stvec is set.
+ * With paging off stvec is early_trap, which needs neither; the firmware's value of stvec is _start,
+ * with which a fault would begin the boot again and again in silence.
+ *
+ *   boot hart:    _start -> (boot_early, C, paging off) -> boot_high -> boot_main -> kernel_main
+ *   other harts:  secondary_start -> secondary_high -> secondary_main -> hart_main
+ */
+#include "arch/riscv/asm.h"
+
+	.section .text.boot, "ax", @progbits
+
+/*
+ * Entry of the boot hart (SBI 1.0 section 9, "hart's entry state"; OpenSBI's boot protocol).
+ * a0 hartid, a1 physical address of the device tree, satp = 0, sstatus.SIE = 0; the rest is junk.
+ */
+FUNCTION _start
+	csrw sie, zero
+	csrw satp, zero
+#if __riscv_xlen == 64
+	rdtime s2
+#else
+1:	rdtimeh s3
+	rdtime s2
+	rdtimeh t0
+	bne t0, s3, 1b
+#endif
+	li t0, SSTATUS_AT_BOOT_OFF
+	csrc sstatus, t0
+	mv s4, a0
+	mv s1, a1
+	/* s4 hartid, s1 tree (physical), s2 (s3: high half) time of entry; s0 is fp */
+
+	lla t0, bss_start
+	lla t1, bss_end
+1:	REG_S zero, 0(t0)
+	addi t0, t0, REG_SIZE
+	bltu t0, t1, 1b
+
+	lla t0, boot_hart
+	addi t0, t0, HART_ROW
+	csrw sscratch, t0
+	lla t0, early_trap
+	csrw stvec, t0
+
+	lla sp, boot_stack_top
+	mv fp, zero
+	lla a0, kernel_start
+	mv a1, s1
+	call boot_early
+	/* a0 the early satp, 0 if there is no such table */
+	beqz a0, early_trap
+
+	REG_L t0, boot_high_address
+	csrw satp, a0
+	sfence.vma
+	/* From here on pc is in the identity page; everything else is at its link address. */
+	jr t0
+END _start
+
+/* Written at link time: the only absolute addresses of the boot. */
+	.balign 8
+boot_high_address:
+	REG_WORD boot_high
+secondary_high_address:
+	REG_WORD secondary_high
+
+/*
+ * A fault before the page tables are there: no console, no tree. Ends the machine if it can (SRST
+ * shutdown, reason system failure), else sleeps.
+ */
+FUNCTION early_trap
+	li a7, 0x53525354
+	li a6, 0
+	li a0, 0
+	li a1, 1
+	ecall
+1:	wfi
+	j 1b
+END early_trap
+
+/*
+ * Entry of every other hart, and of the boot hart when it was stopped and is started again (SBI 1.0
+ * section 9.1). a0 hartid, a1 physical address of its struct hart_meta, satp = 0, SIE = 0.
+ */
+FUNCTION secondary_start
+	csrw sie, zero
+	/* All that arch_hart_start's caller stored is visible from here on. Partner: the fence before
+	 * the SBI call in arch_hart_start (smp.c). */
+	fence rw, rw
+	li t0, SSTATUS_AT_BOOT_OFF
+	csrc sstatus, t0
+	addi t0, a1, HART_ROW
+	csrw sscratch, t0
+	lla t0, early_trap
+	csrw stvec, t0
+	REG_L tp, HART_SELF(a1)
+	/* a0 hartid, tp virtual address of the hart_meta, of no use before paging is on */
+	REG_L t0, boot_satp
+	REG_L t1, secondary_high_address
+	csrw satp, t0
+	sfence.vma
+	jr t1
+END secondary_start
+
+boot_code_end:
+	.globl boot_code_end
+
+	.text
+
+/*
+ * Boot hart, paging on, pc at its link address; sp and fp are still physical.
+ * s4 hartid, s1 tree (physical), s2 (s3) time of entry
+ */
+FUNCTION boot_high
+	lla tp, boot_hart
+	addi t0, tp, HART_ROW
+	csrw sscratch, t0
+	/* sscratch names frame 0 of the boot row, whose links boot_early made for these addresses */
+	lla t0, trap_entry
+	csrw stvec, t0
+	lla sp, boot_stack_top
+	mv fp, zero
+	mv ra, zero
+	mv a0, s4
+	mv a1, s1
+	mv a2, s2
+#if __riscv_xlen == 32
+	mv a3, s3
+#endif
+	tail boot_main
+END boot_high
+
+/* Other hart, early page tables. a0 hartid, tp its hart_meta. */
+FUNCTION secondary_high
+	REG_L t0, kernel_satp
+	csrw satp, t0
+	/* Everything, also global entries and invalid ones, that this hart may remember. */
+	sfence.vma
+	addi t0, tp, HART_ROW
+	csrw sscratch, t0
+	/* sscratch names frame 0 of its boot row */
+	lla t0, trap_entry
+	csrw stvec, t0
+	REG_L sp, HART_BOOT_TOP(tp)
+	mv fp, zero
+	mv ra, zero
+	mv a1, tp
+	tail secondary_main
+END secondary_high

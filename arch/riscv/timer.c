@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This hart's next timer interrupt: the stimecmp register where every hart has Sstc, the firmware
+ * otherwise. In both, sip.STIP says "time >= the programmed tick" and can't be cleared by hand:
+ * it goes when a later tick is programmed. UINT64_MAX is never reached.
+ */
+#include "arch/riscv/csr.h"
+#include "arch/riscv/sbi.h"
+
+enum {
+	TIME_SET_TIMER = 0
+};
+
+/* The 64-bit register of a 32-bit hart is written in two halves: with the high half at its greatest
+ * first, no value in between lies in the past (Sstc 0.5, section 2). */
+static void stimecmp_write(uint64_t tick)
+{
+#if __riscv_xlen == 64
+	csr_write_number(CSR_STIMECMP, tick);
+#else
+	csr_write_number(CSR_STIMECMPH, UINT32_MAX);
+	csr_write_number(CSR_STIMECMP, (uint32_t)tick);
+	csr_write_number(CSR_STIMECMPH, (uint32_t)(tick >> 32));
+#endif
+}
+
+void arch_timer_set(uint64_t tick)
+{
+	if (likely(arch_info.has_sstc))
+		stimecmp_write(tick);
+	else
+		sbi_call(SBI_TIME, TIME_SET_TIMER, (unsigned long)tick,
+			__riscv_xlen == 32 ? (unsigned long)(tick >> 32) : 0, 0);
+}

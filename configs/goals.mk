@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+# What a user asks make for. Text after `##` is what `make help` shows.
+
+.PHONY: all kernel run debug test check bench host menuconfig savedefconfig format doctor deps \
+	clean help
+
+all: kernel			## the kernel of CONFIG (default)
+kernel: $(B)/kernel.elf		## the same
+
+kernel-%:			## the kernel of configuration %
+	$(Q)$(MAKE) CONFIG=$* kernel
+
+host: $(HOST_PROGRAMS)		## the test programs that run on this machine
+
+run: $(B)/kernel.elf | $(DEPS)/run	## build, and boot in QEMU
+	@$(PY) tests/qemu/run --from-make --kernel $(B)/kernel.elf
+
+debug: $(B)/kernel.elf | $(DEPS)/run $(DEPS)/debug	## boot, waiting, under gdb
+	@$(PY) tests/qemu/run --from-make --kernel $(B)/kernel.elf --debug
+
+test: | $(addprefix $(DEPS)/,build run test check)	## every test; T=pattern selects
+	$(Q)$(MAKE) CONFIG=virt64 kernel
+	$(Q)$(MAKE) CONFIG=debug kernel
+	$(Q)$(MAKE) CONFIG=perf kernel
+	$(Q)$(MAKE) host
+	@$(PY) -B tests/run
+
+check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all configurations
+	@$(PY) tests/check/run
+
+bench: | $(DEPS)/build $(DEPS)/run		## the figures
+	$(Q)$(MAKE) CONFIG=perf kernel
+	@$(PY) tests/bench/run
+
+menuconfig: $(B)/.config	## change the options of CONFIG
+	@KCONFIG_CONFIG=$(B)/.config $(PY) -m menuconfig configs/Kconfig
+
+savedefconfig: $(B)/.config	## keep them as configs/CONFIG_defconfig
+	@KCONFIG_CONFIG=$(B)/.config $(PY) -m savedefconfig --kconfig configs/Kconfig \
+		--out configs/$(CONFIG)_defconfig
+
+format: | $(DEPS)/check		## lay all sources out
+	@$(PY) tests/check/run --format
+
+doctor:				## look at the tools, and say what to do
+	@[ -x $(PY) ] || { echo 'python3 is missing: `make deps` installs all tools'; exit 1; }
+	@$(PY) tests/qemu/doctor
+
+deps: $(addprefix $(DEPS)/,build run debug test check)	## install all tools
+
+clean:				## remove build/
+	@rm -rf build
+
+help:				## this list
+	@echo 'usage: make [TARGET] [NAME=VALUE]...'
+	@echo
+	@sed -n 's/^\([a-z%-]*\):.*## \(.*\)/\1\t\2/p' configs/goals.mk | \
+	while IFS='	' read -r name what; do printf '  %-14s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo 'run and debug take, each passed on to QEMU or the kernel as it is typed:'
+	@echo '  CONFIG=name    configuration: $(CONFIGS)'
+	@echo '  SMP=4 MEM=1G   harts and memory'
+	@echo '  APPEND=...     boot arguments, such as '\''run="harts; mem"'\'
+	@echo '  CPU= DTB=      as the options -cpu and -dtb of QEMU'
+	@echo '  QEMU= BIOS=    another QEMU, another firmware'
+	@echo '  GDB_ARGS=...   more arguments of gdb (debug)'
+	@echo '  TIMEOUT=60     seconds after which the guest is ended (run)'
+	@echo 'All: V=1 shows commands; FDT_SRC=folder uses a libfdt source tree of yours.'
+
+# For tests/check: what a configuration's files need, and a variable of this build.
+.PHONY: prepare
+prepare: $(GEN)/autoconf.h $(GEN)/offsets.h $(FDT)/stamp
+show-%: $(GEN)/autoconf.h
+	@printf '%s\n' '$($*)'

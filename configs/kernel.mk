@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+# Builds the kernel of one configuration: $(B)/kernel.elf.
+
+GEN := $(B)/generated
+
+# ---- Configuration -------------------------------------------------------------------------
+$(B)/.config: configs/$(CONFIG)_defconfig | $(DEPS)/build
+	$(say) CONFIG $(CONFIG)
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(PY) configs/autoconf.py configs/Kconfig $@ $(GEN) --defconfig $<
+
+$(GEN)/config.mk: $(B)/.config configs/Kconfig configs/autoconf.py
+	$(Q)$(PY) configs/autoconf.py configs/Kconfig $< $(GEN)
+
+-include $(GEN)/config.mk
+
+$(GEN)/autoconf.h: $(GEN)/config.mk ;
+
+# ---- Tools and flags -----------------------------------------------------------------------
+CROSS ?= riscv64-unknown-elf-
+CC := $(CROSS)gcc
+AR := $(CROSS)ar
+
+ARCH_rv64 := -march=rv64imac_zicsr_zifencei -mabi=lp64
+ARCH_rv32 := -march=rv32imac_zicsr_zifencei -mabi=ilp32
+MACHINE := $(if $(CONFIG_ARCH_RV32),$(ARCH_rv32),$(ARCH_rv64)) -mcmodel=medany
+
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wundef \
+	-Wpointer-arith -Wframe-larger-than=2048
+INCLUDES := -I. -Iarch/riscv/include -I$(B)
+COMMON := $(MACHINE) -ffreestanding -fno-pic -fno-common -fno-omit-frame-pointer -g \
+	-include configs/words.h -include $(GEN)/autoconf.h
+CFLAGS := $(COMMON) -std=gnu17 -O2 -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+	-fno-tree-loop-distribute-patterns -msmall-data-limit=0
+ASFLAGS := $(COMMON) -D__ASSEMBLY__
+DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
+
+# ---- Sources -------------------------------------------------------------------------------
+# Whatever lies in these folders belongs to the kernel.
+FOLDERS := arch/riscv kernel lib drivers $(if $(CONFIG_KTEST),tests/kernel) \
+	$(if $(CONFIG_STRESS),tests/stress) $(if $(CONFIG_BENCH),tests/bench)
+FOUND := $(sort $(shell find $(wildcard $(FOLDERS)) -name '*.c' -o -name '*.S' ! -name '*.ld.S'))
+SOURCES := $(filter-out arch/riscv/offsets.c,$(FOUND))
+OBJECTS := $(patsubst %,$(B)/%.o,$(SOURCES))
+
+# A source that came or went: link again.
+$(shell mkdir -p $(B); printf '%s\n' $(OBJECTS) | cmp -s - $(B)/objects || \
+	printf '%s\n' $(OBJECTS) >$(B)/objects)
+
+# ---- Compiling -----------------------------------------------------------------------------
+$(B)/%.c.o: %.c configs/kernel.mk $(GEN)/autoconf.h
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARNINGS) $(INCLUDES) $(EXTRA) $(DEPFLAGS) -c -o $@ $<
+
+$(B)/%.S.o: %.S configs/kernel.mk $(GEN)/autoconf.h $(GEN)/offsets.h
+	$(say) AS $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ASFLAGS) $(INCLUDES) $(DEPFLAGS) -c -o $@ $<
+
+# Only lib/ sees libfdt and the headers that it needs.
+FDT := build/third-party/libfdt
+FDT_INCLUDES := -isystem user/recipes/libfdt/include -isystem $(FDT)/include
+$(filter $(B)/lib/%,$(OBJECTS)): EXTRA := $(FDT_INCLUDES)
+$(filter $(B)/lib/%,$(OBJECTS)): | $(FDT)/stamp
+
+# Numbers that assembly needs of C: lines `@offset NAME value` of what the compiler writes.
+$(GEN)/offsets.s: arch/riscv/offsets.c configs/kernel.mk $(GEN)/autoconf.h
+	$(say) OFFSETS $<
+	$(Q)$(CC) $(filter-out -g,$(CFLAGS)) $(WARNINGS) $(INCLUDES) \
+		-MMD -MP -MF $(@:.s=.d) -MT $@ -S -o $@ $<
+
+$(GEN)/offsets.h: $(GEN)/offsets.s
+	$(Q)sed -n 's/.*@offset \([A-Z0-9_]*\) [$$#]*\(-\{0,1\}[0-9][0-9]*\).*/#define \1 \2/p' \
+		$< >$@
+
+# ---- libfdt --------------------------------------------------------------------------------
+# FDT_SRC=FOLDER takes a source tree of yours; saying another one, or none again, starts anew.
+ifneq ($(FDT_SRC),$(shell cat $(FDT)/given 2>/dev/null))
+$(shell mkdir -p $(FDT); rm -f $(FDT)/stamp; printf '%s\n' "$$FDT_SRC" >$(FDT)/given)
+endif
+
+$(FDT)/stamp: user/recipes/fetch.py user/recipes/libfdt/recipe | $(DEPS)/build
+	$(say) FETCH libfdt
+	$(Q)$(PY) user/recipes/fetch.py user/recipes/libfdt $(FDT)
+	$(Q)rm -rf $(FDT)/include && mkdir -p $(FDT)/include
+	$(Q)d=$(FDT)/src/libfdt; [ -e $$d/fdt_ro.c ] || d=$(FDT)/src; \
+		cp $$d/*.h $$d/*.c $(FDT)/include/
+	$(Q)touch $@
+
+FDT_KERNEL := fdt fdt_ro fdt_addresses fdt_check
+FDT_OBJECTS := $(patsubst %,$(B)/third-party/libfdt/%.o,$(FDT_KERNEL))
+$(FDT_OBJECTS): $(B)/third-party/libfdt/%.o: $(FDT)/stamp configs/kernel.mk $(GEN)/autoconf.h \
+		$(wildcard user/recipes/libfdt/include/*.h) lib/string.h
+	$(say) CC libfdt/$*.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -w -I. $(FDT_INCLUDES) -c -o $@ $(FDT)/include/$*.c
+
+$(B)/third-party/libfdt/readonly.o: user/recipes/libfdt/readonly.c $(FDT)/stamp configs/kernel.mk \
+		$(GEN)/autoconf.h
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(WARNINGS) -I. $(FDT_INCLUDES) -c -o $@ $<
+
+$(B)/libfdt.a: $(FDT_OBJECTS) $(B)/third-party/libfdt/readonly.o
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+# ---- Linking -------------------------------------------------------------------------------
+$(B)/kernel.ld: arch/riscv/kernel.ld.S configs/kernel.mk $(GEN)/autoconf.h
+	$(Q)$(CC) $(ASFLAGS) $(INCLUDES) -MMD -MP -MF $(@:.ld=.ld.d) -MT $@ -E -P -o $@ $<
+
+# -n: no page alignment of the file, and so no ELF header in what is loaded.
+# gcc 12 finds a libgcc of the right float ABI only without the Z extensions.
+LDFLAGS := $(subst _zicsr_zifencei,,$(MACHINE)) -static -nostdlib -no-pie -Wl,-n -Wl,--build-id=none
+
+$(B)/kernel.elf: $(OBJECTS) $(B)/libfdt.a $(B)/kernel.ld $(B)/objects configs/link.py
+	$(say) LINK $@
+	$(Q)$(PY) configs/link.py --cross '$(CROSS)' --out $@ --machine '$(MACHINE)' -- \
+		$(LDFLAGS) -T $(B)/kernel.ld @$(B)/objects $(B)/libfdt.a -lgcc
+
+-include $(OBJECTS:.o=.d) $(GEN)/offsets.d $(B)/kernel.ld.d

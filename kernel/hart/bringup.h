@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between finding a hart in the tree and having it: what the rooms above kernel/hart do for it.
+ *
+ * kernel/hart knows no memory and no threads. It keeps what the tree says of each hart; the room
+ * that has memory (kernel/task/bringup.c) gives each a hart_meta with stacks, queues and an idle
+ * thread, and hands it back by hart_attach. The boot hart's hart_meta is static.
+ */
+#ifndef KERNEL_HART_BRINGUP_H
+#define KERNEL_HART_BRINGUP_H
+
+#include "kernel/hart/hart.h"
+#include "lib/fdt.h"
+
+/* What the tree says about the hart of this index. Constant after hart_discover. */
+const struct fdt_hart *hart_found(unsigned index);
+/* h (zeroed but for what is the caller's) becomes the hart of this index: not started yet. */
+void hart_attach(struct hart_meta *h, unsigned index);
+/* Called by a hart that came online after it had been given up, on it, SIE off. */
+void hart_set_late_hook(void (*late)(struct hart_meta *h));
+/* How hart_start_all waits, in the thread that called it: sleeps for about a millisecond. */
+void hart_set_nap(void (*nap)(void));
+
+/* Harts of the tree that are not among nr_harts: disabled, unsuited, or too many. */
+struct hart_skips {
+	unsigned disabled, unsuited, malformed, beyond;
+};
+extern struct hart_skips hart_skips;
+
+#endif

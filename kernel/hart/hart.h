@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Harts: who they are, where they stand, and what each has for itself.
+ *
+ * A hart has an index (dense, 0..nr_harts-1, in the device tree's order) and a hartid (the device
+ * tree's; sparse, in any order, never used as an index).
+ *
+ * Life of a hart
+ *
+ *   HART_OFFLINE --start--> HART_STARTING --joins--> HART_ONLINE --stop--> HART_STOPPING -->
+ * HART_OFFLINE |  (firmware refuses, or it is never heard of)
+ *                                +--> HART_FAILED
+ *
+ * A hart_meta is allocated once at boot, lives for ever, and lies in the direct map.
+ */
+#ifndef KERNEL_HART_HART_H
+#define KERNEL_HART_HART_H
+
+#include "kernel/arch.h"
+#include "kernel/hart/mask.h"
+#include "kernel/lock/context.h"
+
+enum hart_state {
+	HART_OFFLINE,
+	HART_STARTING,
+	HART_ONLINE,
+	HART_STOPPING,
+	HART_FAILED,
+};
+
+struct runq;
+struct timerq;
+struct workq;
+struct thread;
+
+/* Requests that stand in hart_meta.ipi_flags until the handler takes them by exchange. */
+enum ipi_flag {
+	IPI_RESCHED = 1 << 0, /* look at need_resched on the way out */
+	IPI_CALL = 1 << 1,    /* general calls are queued */
+	IPI_LEAF = 1 << 2,    /* leaf operations are asked for */
+};
+
+struct hart_call;
+
+/* Mailbox of a hart for calls of others: kernel/hart/call.c has the protocol. */
+struct hart_mailbox {
+	atomic_u32 flags;	 /* enum ipi_flag */
+	atomic_ptr calls;	 /* struct hart_call, newest first; MAILBOX_CLOSED when closed */
+	atomic_u32 leaf_ops;	 /* enum leaf_op bits */
+	atomic_ulong leaf_asked; /* tickets given; wraps around */
+	atomic_ulong leaf_done;	 /* tickets served: every leaf request up to here */
+};
+
+struct hart_stats {
+	uint64_t irqs[4]; /* per enum irq_kind */
+	uint64_t ipis_sent, switches, preemptions, idle_ns, steals;
+	uint64_t faults_killed;
+};
+
+struct hart_meta {
+	struct lock_hart lock; /* FIRST: tp points here */
+	unsigned index;	       /* constant */
+	uintptr_t hartid;      /* constant */
+	atomic_u32 state;      /* enum hart_state */
+	int failure;	       /* why HART_FAILED: -Exxx */
+	const char *isa;       /* the tree's string; constant */
+	const char *mmu_type;  /* the tree's string; constant */
+	struct arch_hart arch; /* boot row, interrupt and emergency stacks */
+	struct thread *idle;   /* constant once online */
+	struct runq *runq;
+	struct timerq *timerq;
+	struct workq *workq;
+	struct hart_mailbox mailbox;
+	uint32_t plic_context; /* S-mode context of this hart, from the tree; UINT32_MAX: none */
+	uint64_t start_called; /* arch_time(): HSM call, arrival, online */
+	uint64_t arrived;
+	uint64_t online_at;
+	struct hart_stats stats;
+};
+
+/* The hart that the firmware entered the kernel on: tp points here from the start. arch fills in
+ * `arch` and hartid; kernel_main's first act is to store its thread. */
+extern struct hart_meta boot_hart;
+extern unsigned nr_harts; /* constant after hart_discover */
+/* [0, nr_harts): NULL until bring-up gave the hart its memory, or if there was none for it. */
+extern struct hart_meta *harts[CONFIG_MAX_HARTS];
+/* Harts that are online. Read anywhere; changed by a hart for itself. */
+extern struct hart_mask harts_online;
+
+/* This hart. Asserts that preemption or interrupts are off. */
+struct hart_meta *this_hart(void);
+/* The same for reports and statistics: may be wrong by the time it is used. */
+static inline struct hart_meta *this_hart_unstable(void)
+{
+	return (struct hart_meta *)arch_lock_hart();
+}
+
+#define for_each_hart(h) \
+	for (unsigned i_##h = 0; i_##h < nr_harts; i_##h++) \
+		for (struct hart_meta *h = harts[i_##h]; h; h = NULL)
+
+static inline bool hart_is_online(const struct hart_meta *h)
+{
+	return atomic_load_u32(&h->state, relaxed) == HART_ONLINE;
+}
+
+const char *hart_state_name(enum hart_state s);
+
+/* Reads the harts of the tree: who is usable, nr_harts, and which of them boot_hart is. Takes no
+ * memory: the others get theirs in kernel/task/bringup.c. Boot hart, once, nothing held. */
+void hart_discover(void);
+/*
+ * Starts every hart that is HART_OFFLINE: all calls first, then waits for arrivals by progress; a
+ * hart that does not come is HART_FAILED and said so. Thread, may sleep (hart_set_nap). Returns how
+ * many are online.
+ */
+unsigned hart_start_all(void);
+/* Called by a hart in hart_main, SIE off: opens the mailbox, joins harts_online, flushes its TLB,
+ * says that it arrived. The boot hart calls it too. */
+void hart_join(struct hart_meta *h);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Starting harts, and their arrival.
+ *
+ * All starts are issued first, then the arrivals are awaited: a start costs the firmware
+ * milliseconds, but they overlap. Nobody decides by the clock how fast a hart has to be: as long as
+ * harts arrive, there is patience; after GIVE_UP_NS without any arrival, those that are missing are
+ * marked failed and the system goes on. A hart that arrives even later is taken in as if nothing
+ * had been.
+ *
+ * The handshake
+ *   starter   fills the hart_meta, state = STARTING (release), HSM start. The SBI call and the
+ * fence in arch_hart_start publish the hart_meta; the new hart gets its address. new hart  opens
+ * its mailbox, joins harts_online, flushes its TLB, state = ONLINE (release). starter   sees ONLINE
+ * (acquire). The state moves by compare-and-swap, so "given up" (STARTING -> FAILED) and "arrived"
+ * (STARTING or FAILED -> ONLINE) cannot both win.
+ *
+ * No locks: hart_start_all is called once, by boot.
+ */
+#include "kernel/hart/bringup.h"
+#include "kernel/hart/call.h"
+#include "kernel/lock/relax.h"
+#include "kernel/log.h"
+#include "kernel/time/clock.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+
+#define GIVE_UP_NS (30 * NS_PER_SEC)
+
+static void (*nap)(void) = relax;
+static void (*late_hook)(struct hart_meta *h);
+
+void hart_set_nap(void (*fn)(void))
+{
+	nap = fn;
+}
+
+void hart_set_late_hook(void (*fn)(struct hart_meta *h))
+{
+	late_hook = fn;
+}
+
+static unsigned count_state(enum hart_state state)
+{
+	unsigned n = 0;
+
+	for_each_hart(h)
+		if (atomic_load_u32(&h->state, relaxed) == state)
+			n++;
+	return n;
+}
+
+/* STARTING -> FAILED unless it has arrived meanwhile. */
+static bool give_up(struct hart_meta *h, int err)
+{
+	uint32_t starting = HART_STARTING;
+
+	h->failure = err;
+	return atomic_cas_u32(&h->state, &starting, HART_FAILED, relaxed);
+}
+
+static void refused(struct hart_meta *h, int err)
+{
+	if (give_up(h, err))
+		log_error("hart %u: hartid %lu is refused by the firmware (error %d): failed",
+			h->index, (unsigned long)h->hartid, err);
+}
+
+/* A refusal means nothing while the hart is on its way (SBI answers "invalid" during
+ * START_PENDING). */
+static bool on_its_way(const struct hart_meta *h)
+{
+	int hsm = arch_hart_state(h->hartid);
+
+	return hsm == ARCH_HSM_START_PENDING || hsm == ARCH_HSM_STARTED;
+}
+
+/* Issues one start; false: the hart is not ready for one yet, ask again later. */
+static bool start_one(struct hart_meta *h)
+{
+	int hsm = arch_hart_state(h->hartid);
+	int err;
+
+	if (hsm == ARCH_HSM_STOP_PENDING)
+		return false;
+	h->start_called = arch_time();
+	/* Release: the hart_meta before the state. Partner: hart_join. */
+	atomic_store_u32(&h->state, HART_STARTING, release);
+	if (hsm != ARCH_HSM_STOPPED) {
+		/* Started by somebody else: it is not in this kernel and never will be. */
+		refused(h, hsm < 0 ? hsm : -EALREADY);
+		return true;
+	}
+	err = arch_hart_start(h);
+	if (err && !on_its_way(h))
+		refused(h, err);
+	return true;
+}
+
+/* Issues the starts that can be issued. */
+static void start_round(void)
+{
+	for_each_hart(h)
+		if (atomic_load_u32(&h->state, relaxed) == HART_OFFLINE)
+			start_one(h);
+}
+
+static void give_up_missing(void)
+{
+	for_each_hart(h) {
+		const char *what = NULL;
+
+		if (atomic_load_u32(&h->state, relaxed) == HART_OFFLINE) {
+			h->failure = -EBUSY;
+			atomic_store_u32(&h->state, HART_FAILED, relaxed);
+			what = "never became ready to start";
+		} else if (give_up(h, -ETIMEDOUT)) {
+			what = "was started and did not arrive";
+		}
+		if (what)
+			log_error("hart %u: hartid %lu %s: failed, going on without it", h->index,
+				(unsigned long)h->hartid, what);
+	}
+}
+
+unsigned hart_start_all(void)
+{
+	unsigned online = 0;
+	uint64_t since;
+
+	start_round();
+	since = clock_now_ns();
+	while (count_state(HART_STARTING) + count_state(HART_OFFLINE)) {
+		unsigned now_online = count_state(HART_ONLINE);
+
+		if (now_online != online) {
+			online = now_online;
+			since = clock_now_ns();
+		} else if (clock_now_ns() - since > GIVE_UP_NS) {
+			give_up_missing();
+			break;
+		}
+		nap();
+		start_round();
+	}
+	/* What the harts stored before they joined. Partner: the release in hart_join. */
+	fence_acquire();
+	return count_state(HART_ONLINE);
+}
+
+void hart_join(struct hart_meta *h)
+{
+	uint32_t before = h == &boot_hart ? HART_OFFLINE : HART_STARTING;
+
+	assert(h == this_hart());
+	h->arrived = arch_time();
+	hart_mailbox_open(h);
+	hart_obey_stop();
+	hart_mask_atomic_set(&harts_online, h->index);
+	/* Whatever was unmapped while this hart could not be asked to flush. After the open: its
+	 * fence orders the flush and all later walks behind it. Partner: leaf_call_mask. */
+	arch_tlb_flush_all();
+	h->online_at = arch_time();
+	if (h != &boot_hart)
+		log_info("online after %llu us, hartid %lu",
+			(unsigned long long)(ticks_to_ns(h->online_at - h->start_called) /
+				NS_PER_US),
+			(unsigned long)h->hartid);
+	/* Release: the fields above. Partner: hart_start_all. */
+	while (!atomic_cas_u32(&h->state, &before, HART_ONLINE, release))
+		assert(before != HART_ONLINE);
+	if (before == HART_FAILED) {
+		log_warn("it had been given up");
+		late_hook(h);
+	}
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock checker: context, ownership and rank, at every acquire and release (CONFIG_LOCKCHECK).
+ *
+ * Every flavour of lock calls, in this order:
+ *
+ *	check_acquire(lock, class, flags, pc)	before it tries: context, recursion, rank
+ *	check_acquired(lock, class, flags, pc)	it has it: records it
+ *	check_release(lock, class, flags, pc)	still has it: ownership, takes it off the record
+ *
+ * Irqlocks are recorded on the hart, and so is what a handler holds; sleeping and mixed locks
+ * (CHECK_THREAD) on the thread. A try calls check_acquire with CHECK_TRY: it is not rank-checked
+ * itself, but what is taken under it is.
+ *
+ * One violation gives one report, in the precedence context, ownership, rank. A report ends the system with
+ * EXIT_LOCKCHECK, unless a test expects it; then it is counted, and the functions below return
+ * false where going on would deadlock or corrupt: the caller then returns at once, having done nothing.
+ *
+ * The tables are static; the checker takes no lock, allocates nothing, and checks nothing while it
+ * reports. All of it: either, SIE as it is, inline and empty without CONFIG_LOCKCHECK.
+ */
+#ifndef KERNEL_LOCK_CHECK_H
+#define KERNEL_LOCK_CHECK_H
+
+#include "kernel/lock/class.h"
+#include "kernel/lock/context.h"
+
+enum report_kind {
+	KIND_CONTEXT,	/* not here: would sleep while atomic; a class used where it does not say */
+	KIND_OWNERSHIP, /* not this lock's holder; or held where nothing may be */
+	KIND_RANK,	/* out of the order of rank.h */
+	KIND_ORDER,	/* a cycle between classes (the graph) */
+	KIND_IRQ,	/* interrupt-unsafe by the graph */
+	KIND_DEADLOCK,	/* a deadlock that is there: the end is EXIT_DEADLOCK */
+	KIND_COUNT
+};
+
+enum check_flags {
+	CHECK_TRY = 1 << 0,	   /* does not wait */
+	CHECK_IN_IRQ = 1 << 1,	   /* the _in_irq variant */
+	CHECK_READ = 1 << 2,	   /* shared */
+	CHECK_WRITE = 1 << 3,	   /* exclusive side of a reader/writer lock */
+	CHECK_SECOND = 1 << 4,	   /* the second of two locks of one rank, by a named helper */
+	CHECK_THREAD = 1 << 5,	   /* a sleeping or mixed lock: recorded per thread */
+	CHECK_MIXED = 1 << 6,	   /* with CHECK_THREAD: handlers may try it */
+	CHECK_RECURSIVE = 1 << 7,  /* a reader that may already be one */
+	CHECK_SIE_WAS_ON = 1 << 8, /* set by irqlocks: SIE before the acquire */
+};
+/* What an acquire and its release must agree on. */
+#define CHECK_VARIANT (CHECK_IN_IRQ | CHECK_READ | CHECK_WRITE | CHECK_THREAD)
+
+bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
+void check_acquired_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
+bool check_release_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
+
+static inline bool check_acquire(const void *lock, struct lock_class *class, unsigned flags,
+				 uintptr_t pc)
+{
+	return !CONFIG_LOCKCHECK || check_acquire_slow(lock, class, flags, pc);
+}
+
+static inline void check_acquired(const void *lock, struct lock_class *class, unsigned flags,
+				  uintptr_t pc)
+{
+	if (CONFIG_LOCKCHECK)
+		check_acquired_slow(lock, class, flags, pc);
+}
+
+static inline bool check_release(const void *lock, struct lock_class *class, unsigned flags,
+				 uintptr_t pc)
+{
+	return !CONFIG_LOCKCHECK || check_release_slow(lock, class, flags, pc);
+}
+
+/* Initialising a lock that is held is a report: every *_init calls this first. */
+void check_init(const void *lock, struct lock_class *class);
+/* Memory about to be freed that contains a held lock is a report. */
+void check_memory_free(const void *ptr, size_t size);
+/* Nothing may be held here: at thread exit (CHECK_AT_EXIT), before idling, before a hart stops. */
+void check_thread_exit(void);
+void check_idle(void);
+void check_hart_stop(void);
+/* At every context switch, SIE off, with the run queue's lock held: it alone. */
+void check_switch(const void *runq_lock);
+/* irq_on, before it acts: false if there is no interrupts-off section to end. */
+bool check_irq_on(uintptr_t pc);
+/* The record of a dead thread's lock, by who takes the lock away from it. */
+void check_forget(struct lock_thread *t, const void *lock);
+/* At interrupt entry: interrupts cannot have been on under an irqlock. */
+void check_irq_entry(void);
+
+/* Is the lock on the caller's record (this hart's or this thread's)? For asserts; without
+ * CONFIG_LOCKCHECK always true. */
+bool check_held(const void *lock);
+/* Asserts that the caller holds that very lock instance, then names the field. */
+#define guarded(lock, field) \
+	(*({ \
+		if (CONFIG_LOCKCHECK) \
+			check_guarded((lock), __func__); \
+		&(field); \
+	}))
+void check_guarded(const void *lock, const char *what);
+
+/*
+ * A report of another part that watches locks (priority inheritance found a cycle...): the first
+ * line, the text, the backtrace, then the end, or the count if a test expects it. `what` is one word for
+ * the machine-readable line. Works without CONFIG_LOCKCHECK, too.
+ */
+void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
+		      const struct lock_class *class, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+const char *report_kind_name(enum report_kind kind);
+
+/* Prints by report() what this hart and its thread hold and wait for; for panics. */
+void lockcheck_print_held(const struct lock_hart *h);
+/* Calls fn for every irqlock that some hart holds now. A look without locks: for commands. */
+void lock_held_for_each(void (*fn)(const struct lock_hart *h, const struct held_lock *held,
+				   void *arg),
+			void *arg);
+
+/*
+ * For tests. Between begin and end, on the whole system, reports of `kind` are counted instead of
+ * ending it; one of another kind is counted as a stray and printed.
+ */
+void lockcheck_expect_begin(enum report_kind kind);
+unsigned lockcheck_expect_end(unsigned *strays);
+
+/*
+ * Hooks, filled at boot.
+ *
+ * lockcheck_thread_name   kernel/task: name of a thread, for reports. No locks.
+ * lockcheck_find_thread   kernel/task: the first thread for which match(t, arg) is true, or NULL. No
+ *                         locks, no exactness: threads are type-stable.
+ * lockcheck_print_pc      kernel/panic: prints one line of a backtrace, symbolised.
+ */
+extern const char *(*lockcheck_thread_name)(const struct lock_thread *t);
+extern struct lock_thread *(*lockcheck_find_thread)(bool (*match)(const struct lock_thread *t,
+								   void *arg),
+						    void *arg);
+extern void (*lockcheck_print_pc)(uintptr_t pc);
+
+#endif

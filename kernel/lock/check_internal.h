@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Between check.c (the rules) and check_report.c (what happens when one is broken). */
+#ifndef KERNEL_LOCK_CHECK_INTERNAL_H
+#define KERNEL_LOCK_CHECK_INTERNAL_H
+
+#include "kernel/lock/check.h"
+
+struct violation {
+	enum report_kind kind;
+	const char *what;	/* one word */
+	const void *lock;
+	const struct lock_class *class;
+	uintptr_t pc;		/* where; 0: the caller's backtrace says */
+};
+
+/*
+ * Returns only if a test expects it (or it is a stray of such a test). Any context; SIE as it is.
+ */
+void violated(const struct violation *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* False where nothing may be checked: a report is being printed here, or nothing runs here yet. */
+static inline bool checking(const struct lock_hart *h)
+{
+	return h && h->thread && !h->panicking;
+}
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What happens when a rule of check.c is broken: the report, and the end, or the count for a test.
+ *
+ * The first line is for machines:
+ *
+ *	lockcheck: kind=rank what=rank class=log lock=0x... hart=2 thread=init pc=0x...
+ *
+ * One report ends the system. `reporting` lets one hart through; another that breaks a rule at the same time
+ * waits to be stopped by the first one's panic, serving leaf requests (the stop is one).
+ * lock_hart.panicking turns the checks off on the reporting hart, so nothing here recurses.
+ */
+#include "kernel/arch.h"
+#include "kernel/lock/check_internal.h"
+#include "kernel/lock/relax.h"
+#include "kernel/panic.h"
+#include "lib/printf.h"
+
+#define TEXT_MAX 900 /* a deadlock card is a text of several lines */
+#define TRACE_MAX 16
+
+const char *(*lockcheck_thread_name)(const struct lock_thread *t);
+struct lock_thread *(*lockcheck_find_thread)(bool (*match)(const struct lock_thread *t, void *arg),
+					      void *arg);
+void (*lockcheck_print_pc)(uintptr_t pc);
+
+static atomic_u32 reporting;
+static atomic_u32 expected;	/* enum report_kind + 1 that a test expects; 0: none */
+static atomic_u32 nr_expected, nr_strays;
+
+static const char *const kind_names[KIND_COUNT] = {
+	[KIND_CONTEXT] = "context", [KIND_OWNERSHIP] = "ownership", [KIND_RANK] = "rank",
+	[KIND_ORDER] = "order",	    [KIND_IRQ] = "irq",		    [KIND_DEADLOCK] = "deadlock",
+};
+
+const char *report_kind_name(enum report_kind kind)
+{
+	return (unsigned)kind < KIND_COUNT ? kind_names[kind] : "unknown";
+}
+
+static const char *thread_name(const struct lock_thread *t)
+{
+	return lockcheck_thread_name ? lockcheck_thread_name(t) : "?";
+}
+
+static void print_pc(uintptr_t pc)
+{
+	if (lockcheck_print_pc)
+		lockcheck_print_pc(pc);
+	else
+		report("  %p\n", (void *)pc);
+}
+
+static void print_record(const char *whose, const struct held_lock *held, unsigned nr)
+{
+	for (unsigned i = 0; i < MIN(nr, HELD_MAX); i++) {
+		report("  %s holds %s (%p), acquired at\n", whose, held[i].class->name, held[i].lock);
+		print_pc(held[i].pc);
+	}
+}
+
+void lockcheck_print_held(const struct lock_hart *h)
+{
+	const struct lock_thread *t = h->thread;
+
+	if (!CONFIG_LOCKCHECK)
+		return;
+	print_record("hart", h->held, h->nr_held);
+	if (h->waiting_for)
+		report("  hart waits for irqlock %p\n", h->waiting_for);
+	if (!t)
+		return;
+	print_record("thread", t->held, t->nr_held);
+	if (t->waiting_for)
+		report("  thread waits for %s (%p)\n",
+		       t->waiting_class ? t->waiting_class->name : "a lock", t->waiting_for);
+}
+
+static void print_violation(const struct violation *v, const char *text)
+{
+	const struct lock_hart *h = lock_hart();
+	uintptr_t pcs[TRACE_MAX];
+	unsigned n;
+
+	report("lockcheck: kind=%s what=%s class=%s lock=%p hart=%u thread=%s pc=%p\n",
+	       report_kind_name(v->kind), v->what, v->class ? v->class->name : "-", v->lock, h->index,
+	       thread_name(h->thread), (void *)v->pc);
+	report("lock checker: %s\n", text);
+	n = arch_backtrace(NULL, pcs, TRACE_MAX);
+	for (unsigned i = 0; i < n; i++)
+		print_pc(pcs[i]);
+	lockcheck_print_held(h);
+}
+
+/* True if a test expects reports: it was counted, and the system goes on. */
+static bool counted_for_test(const struct violation *v, const char *text)
+{
+	/* Acquire; partner: lockcheck_expect_begin, whose zeroed counts come first. */
+	uint32_t want = atomic_load_u32(&expected, acquire);
+
+	if (!want)
+		return false;
+	if (want == (uint32_t)v->kind + 1) {
+		atomic_add_u32(&nr_expected, 1, relaxed);
+		return true;
+	}
+	atomic_add_u32(&nr_strays, 1, relaxed);
+	print_violation(v, text);
+	return true;
+}
+
+static void violated_v(const struct violation *v, const char *fmt, va_list args)
+{
+	struct lock_hart *h;
+	char text[TEXT_MAX];
+	bool before = arch_irq_save();
+
+	h = lock_hart();
+	h->panicking = true;
+	vsnprintf(text, sizeof(text), fmt, args);
+	if (counted_for_test(v, text)) {
+		h->panicking = false;
+		arch_irq_restore(before);
+		return;
+	}
+	/* Relaxed: a lone flag. */
+	while (atomic_xchg_u32(&reporting, 1, relaxed))
+		relax();
+	print_violation(v, text);
+	panic_as(v->kind == KIND_DEADLOCK ? EXIT_DEADLOCK : EXIT_LOCKCHECK, "lock checker: %s: %s", report_kind_name(v->kind), text);
+}
+
+void violated(const struct violation *v, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	violated_v(v, fmt, args);
+	va_end(args);
+}
+
+void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
+		      const struct lock_class *class, const char *fmt, ...)
+{
+	struct violation v = {kind, what, lock, class, (uintptr_t)__builtin_return_address(0)};
+	va_list args;
+
+	if (!checking(lock_hart()))
+		return;
+	va_start(args, fmt);
+	violated_v(&v, fmt, args);
+	va_end(args);
+}
+
+void lockcheck_expect_begin(enum report_kind kind)
+{
+	atomic_store_u32(&nr_expected, 0, relaxed);
+	atomic_store_u32(&nr_strays, 0, relaxed);
+	/* Release; partner: counted_for_test. */
+	atomic_store_u32(&expected, (uint32_t)kind + 1, release);
+}
+
+unsigned lockcheck_expect_end(unsigned *strays)
+{
+	atomic_store_u32(&expected, 0, release);
+	if (strays)
+		*strays = atomic_load_u32(&nr_strays, relaxed);
+	return atomic_load_u32(&nr_expected, relaxed);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lock classes. Every lock belongs to one; a class is what its locks have in common: name, rank, where they
+ * may be taken, how long they may be held, statistics. One class for one declaration or one place
+ * of initialisation, static and for ever.
+ *
+ *	DEFINE_LOCK_CLASS(runq_class, .name = "runq", .rank = RANK_RUNQ,
+ *			  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+ *			  .protects = "the ready queues of one hart");
+ *	static struct irqlock lock = IRQLOCK_INIT(&runq_class);     or  irqlock_init(&rq->lock, &runq_class);
+ */
+#ifndef KERNEL_LOCK_CLASS_H
+#define KERNEL_LOCK_CLASS_H
+
+#include "kernel/lock/atomic.h"
+#include "kernel/lock/rank.h"
+#include "lib/linkset.h"
+#include "lib/types.h"
+
+enum lock_contexts {
+	LOCK_IN_THREAD = 1 << 0,
+	LOCK_IN_IRQ = 1 << 1,	/* handlers, and posted work of mixed locks */
+};
+
+/* How an irqlock lets its waiters in. */
+enum irqlock_policy {
+	IRQLOCK_QUEUE,		/* a queue; a newcomer may pass a sleeping head a bounded number of times */
+	IRQLOCK_FIFO,		/* a queue, strictly in order */
+	IRQLOCK_TAS,		/* no queue: everybody tries until it succeeds */
+};
+
+enum lock_stat {
+	LOCK_ACQUIRED,
+	LOCK_CONTENDED,		/* of these, not at the first attempt */
+	LOCK_STOLEN,		/* of these, past a queue */
+	LOCK_PARKED,		/* sleeps of a waiter */
+	LOCK_STATS
+};
+
+/* Counters are sharded by hart, so that counting does not make harts wait for each other. */
+#define LOCK_SHARDS 8
+struct lock_shard {
+	atomic_ulong n[LOCK_STATS];
+} __attribute__((aligned(64)));
+
+struct lock_class {
+	const char *name;
+	const char *protects;
+	enum lock_rank rank;
+	unsigned contexts;		/* enum lock_contexts */
+	unsigned max_hold_us;		/* on an idle machine; shown, not judged */
+	uint8_t post_prio; /* mixed locks: priority of the owner while posted work is pending */
+	enum irqlock_policy policy;	/* of its irqlocks, unless one says otherwise */
+	/* CONFIG_LOCKSTAT: the longest hold in arch_time() ticks, and who had acquired it. */
+	atomic_ulong hold_max[CONFIG_LOCKSTAT];
+	atomic_ulong hold_max_pc[CONFIG_LOCKSTAT];
+	struct lock_shard shards[CONFIG_LOCKSTAT ? LOCK_SHARDS : 0];
+};
+
+#define DEFINE_LOCK_CLASS(var, ...) \
+	static struct lock_class var = {__VA_ARGS__}; \
+	LINKSET_ADD(lock_class, struct lock_class, var)
+
+LINKSET_DECLARE(lock_class, struct lock_class);
+/* for every class of the kernel: `class` is a struct lock_class *. */
+#define lock_class_for_each(class) linkset_for_each(lock_class, struct lock_class, class)
+
+/* Counts `n` more for a class. Either; compiled out without CONFIG_LOCKSTAT. */
+void lock_stat_count(struct lock_class *class, enum lock_stat what, unsigned long n);
+static inline void lock_stat(struct lock_class *class, enum lock_stat what)
+{
+	if (CONFIG_LOCKSTAT)
+		lock_stat_count(class, what, 1);
+}
+/* Notes a hold of `ticks` that was acquired at `pc`. */
+void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc);
+
+/* Sum over the shards; 0 without CONFIG_LOCKSTAT. Either; no locks. */
+unsigned long lock_stat_read(const struct lock_class *class, enum lock_stat what);
+uint64_t lock_stat_hold_max(const struct lock_class *class, uintptr_t *pc);
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the locks keep per hart and per thread, and the answer to "what may I do here?".
+ *
+ * struct lock_hart is the first member of struct hart_meta and struct lock_thread the first member
+ * of struct thread, so that this folder, the lowest of the kernel, needs to know neither.
+ *
+ * Interrupt nesting is counted: lock_hart.irq_depth counts irqlocks (and other interrupts-off
+ * sections) of this hart; it is touched with SIE off only. The state before the outermost one is the
+ * running thread's (lock_thread.irq_before) and travels with it. At a context switch the depth is
+ * exactly 1 (the run queue's lock), at interrupt entry 0: an interrupt can only arrive with SIE on,
+ * so the handler may use the interrupted thread's irq_before.
+ *
+ * Preemption depth is the thread's: it is changed through one load of the current pointer, which is
+ * right on whatever hart it executes, so a preemption in the middle harms nothing.
+ *
+ * Plain fields below are written by their own hart (lock_hart, SIE off) or their own thread
+ * (lock_thread); other harts read them for reports only.
+ */
+#ifndef KERNEL_LOCK_CONTEXT_H
+#define KERNEL_LOCK_CONTEXT_H
+
+#include "kernel/arch.h"
+#include "kernel/lock/atomic.h"
+
+#define HELD_MAX 16u /* locks that one hart or thread may hold at once; more is a report */
+
+struct lock_class;
+
+struct held_lock {
+	const void *lock;
+	struct lock_class *class;
+	uintptr_t pc;	/* who acquired it */
+	uint64_t since; /* arch_time() of the acquire; 0 without CONFIG_LOCKSTAT */
+	unsigned flags; /* enum check_flags it was acquired with */
+};
+
+enum irq_kind {
+	IRQ_NONE = 0,
+	IRQ_TIMER,
+	IRQ_IPI,
+	IRQ_EXTERNAL,
+};
+
+/*
+ * Node of a hart in the queue of the irqlock it waits for: one is enough, because from linking until
+ * release interrupts are off and leaf calls take no locks. On a cache line of its own: the waiter
+ * spins on it.
+ */
+struct irqlock_node {
+	atomic_u32 state; /* enum node_state in irqlock.c */
+	atomic_u32 next;  /* hart index + 1 of the next waiter, 0: none yet */
+} __attribute__((aligned(64)));
+
+struct lock_thread;
+
+struct lock_hart {
+	struct lock_thread *thread; /* the running thread; FIRST: arch_current() */
+	unsigned irq_depth;	    /* interrupts-off sections nested */
+	unsigned index;		    /* of the hart; constant once registered */
+	uint8_t in_irq;		    /* enum irq_kind of the innermost handler, IRQ_NONE in a thread */
+	uint8_t irq_nesting;	    /* handlers nested (a fault in a handler does not count) */
+	bool need_resched;	    /* set with SIE off by this hart's wake-ups, ticks, IPIs */
+	bool panicking;		    /* checks are off on this hart: it prints a report */
+	uint8_t nr_held;	    /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
+	uintptr_t hartid;	    /* for the kick; constant once registered */
+	const void *waiting_for;    /* irqlock it waits for, for reports */
+	uint64_t irqs_off_since;    /* for reports (CONFIG_LOCKSTAT) */
+	uintptr_t irqs_off_pc;
+	struct irqlock_node node;
+	struct held_lock held[HELD_MAX];
+};
+
+struct lock_thread {
+	bool irq_before;     /* SIE before the outermost interrupts-off section */
+	bool posted_work;    /* runs posted work of a mixlock: checked as interrupt context */
+	uint8_t seq_writers; /* seqlock write sections it is in */
+	uint8_t nr_held;     /* sleeping and mixed locks held (CONFIG_LOCKCHECK) */
+	unsigned preempt_depth;
+	uint32_t handle; /* owner word of this thread: see kernel/sched/thread.h; never 0 */
+	const void *waiting_for; /* sleeping lock it waits for, for reports */
+	struct lock_class *waiting_class;
+	struct held_lock held[HELD_MAX];
+};
+
+static inline struct lock_hart *lock_hart(void)
+{
+	return (struct lock_hart *)arch_lock_hart();
+}
+
+static inline struct lock_thread *lock_thread(void)
+{
+	return (struct lock_thread *)arch_current();
+}
+
+/* The hart that runs this; asserts that it cannot change under the caller's feet. */
+struct lock_hart *lock_hart_stable(void);
+
+/*
+ * Harts by index. An entry is set once by lock_hart_register, before a second hart runs that could
+ * wait for a lock together with the first, and stays for ever.
+ */
+extern struct lock_hart *lock_harts[CONFIG_MAX_HARTS];
+extern unsigned nr_lock_harts; /* no entry at or above it is set; those below may be NULL */
+/* Boot hart, no lock held by `h`. */
+void lock_hart_register(struct lock_hart *h, unsigned index, uintptr_t hartid);
+
+/*
+ * The two halves of every interrupts-off section: `before` is SIE before it was cleared. SIE off at
+ * both calls; the second turns it on if the outermost section began with it on.
+ */
+static inline void irq_section_begin(struct lock_hart *h, bool before)
+{
+	if (h->irq_depth++ == 0)
+		h->thread->irq_before = before;
+}
+
+static inline void irq_section_end(struct lock_hart *h)
+{
+	if (--h->irq_depth == 0)
+		arch_irq_restore(h->thread->irq_before);
+}
+
+/*
+ * Interrupts off without a lock, counted like an irqlock. Only with the reason stated at the call.
+ * Either; they nest with irqlocks and among themselves, in any order of release.
+ */
+void irq_off(void);
+void irq_on(void);
+
+/* Either. In a hard or IPI handler, or running posted work. */
+bool in_interrupt(void);
+/* Thread context, SIE on, no irqlock, preemption on, no seqlock write section. Either. */
+bool may_sleep(void);
+/*
+ * First line of every function that may sleep, also when it would not this time: reports
+ * KIND_CONTEXT with the function's name if it may not; true if it may. (Functions that call
+ * check_acquire for a sleeping lock leave it out: that makes the same check.)
+ */
+bool might_sleep_at(const char *what, uintptr_t pc);
+static inline bool might_sleep_here(const char *what, uintptr_t pc)
+{
+	return !CONFIG_LOCKCHECK || might_sleep_at(what, pc);
+}
+#define might_sleep() might_sleep_here(__func__, (uintptr_t)__builtin_return_address(0))
+
+#endif

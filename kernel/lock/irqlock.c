@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The irqlock's algorithm: one word, a queue of harts, a sleeping head that may be passed.
+ *
+ * The word
+ *
+ *	 31        20 19         8 7      2   1      0
+ *	+------------+------------+--------+------+------+
+ *	|    kick    |    tail    | steals |ASLEEP|LOCKED|
+ *	+------------+------------+--------+------+------+
+ *
+ *	LOCKED  somebody owns the lock.
+ *	tail    index + 1 of the last hart of the queue; 0: no queue.
+ *	ASLEEP  the queue's head is parked, or was woken and has not said yet that it is awake.
+ *	steals  how often this head was passed while it was asleep.
+ *	kick    index + 1 of the head, while it waits for a kick (park.h); 0: nobody.
+ *
+ * Invariants: kick != 0 implies LOCKED and ASLEEP. No tail: ASLEEP, steals and kick are 0.
+ * Every change of the word is a read-modify-write.
+ *
+ * Who may take the lock (all by compare-and-swap, so at most one)
+ *	the head of the queue, when it is not LOCKED;
+ *	a newcomer, when it is not LOCKED and there is no queue, or (policy QUEUE) the head is ASLEEP
+ *	and was passed fewer than max_steals times. Counting is per head, not per sleep, so each
+ *	head's wait is bounded by max_steals + 1 other owners and its own wake-up.
+ *
+ * A hart's node                                    (written by)
+ *
+ *	        join                   becomes head
+ *	  -------------> NODE_WAIT ------------------> NODE_HEAD        (predecessor, CAS)
+ *	                    |                                             or at joining: no predecessor
+ *	                    | gives up spinning (itself, CAS)
+ *	                    v          becomes head
+ *	               NODE_PARKED ------------------> NODE_HEAD_ASLEEP (predecessor, store)
+ *
+ * A head becomes owner by the CAS that also takes itself off the queue (tail = 0 if it was the last),
+ * and then makes its successor the head. A successor that is parked is not woken yet: the new owner
+ * sets ASLEEP and kick in the word for it, and its release, which takes the kick together with
+ * giving up the lock, sends it. So the wake-up's latency passes while newcomers may steal.
+ *
+ * Proof sketch
+ *	Exclusion. LOCKED is set only by a CAS from a value without it, cleared only by the owner.
+ *	No lost wake-up, head. The head sleeps only while kick names it. It (or its predecessor, as
+ *	    owner) set kick while LOCKED; the release that clears LOCKED reads and clears kick in the
+ *	    same access and sends to whom it named. So after the last release before any moment at
+ *	    which the lock is free, either kick never named the head or it has been sent.
+ *	No lost wake-up, others. NODE_PARKED ends by the predecessor's store, which it does as owner
+ *	    after setting kick to us in the word: its release sends to us after that store.
+ *	No stale store. Our node is written by our predecessor only until it made us head, and `next`
+ *	    by our successor only once, which we wait for before we make it head. Both are over
+ *	    before we own the lock and may use the node for another one.
+ *	Spurious wake-ups: both sleeps are loops. A late kick is a software interrupt without message.
+ *	Lifetime. The release is one access; afterwards only lock_harts is read. A waiter or newcomer
+ *	    touches the word while it waits, which whoever frees the memory must exclude as ever.
+ *	Interrupts. From the join to the release they are off. A newcomer is not linked: it may be
+ *	    interrupted, preempted and moved between two attempts. Leaf requests are served in every
+ *	    loop (relax, park), so a hart that holds the lock may wait for the waiters' answers.
+ *
+ * Stealing costs fairness for throughput: with more harts than host cores, strictly passing the lock
+ * on waits for the host's scheduler at every step (ticket and MCS locks: 1/50 of the throughput).
+ */
+#include "kernel/lock/irqlock.h"
+
+#include "kernel/arch.h"
+#include "kernel/lock/park.h"
+#include "kernel/lock/relax.h"
+
+#define LOCKED IRQLOCK_LOCKED
+#define ASLEEP 2u
+#define STEAL_ONE 4u
+#define STEALS_SHIFT 2
+#define STEALS_MASK (0x3fu << STEALS_SHIFT)
+#define TAIL_SHIFT 8
+#define TAIL_MASK (0xfffu << TAIL_SHIFT)
+#define TAIL_OF(index) (((index) + 1u) << TAIL_SHIFT)
+
+static_assert((LOCKED | ASLEEP | STEALS_MASK | TAIL_MASK | KICK_MASK) == UINT32_MAX, "the word");
+static_assert(IRQLOCK_KICK == KICK_MASK, "the inline part agrees");
+
+enum node_state {
+	NODE_WAIT = 1,
+	NODE_PARKED,
+	NODE_HEAD,
+	NODE_HEAD_ASLEEP,
+};
+
+/* Measured with 2, 4, 16 harts on 2 host cores; a load with its relax is 50-100 ns there. */
+struct irqlock_tuning irqlock_tuning = {
+	.newcomer_spins = 200,
+	.queued_spins = 200,
+	.head_spins = 400,
+	.max_steals = 48,
+	.park_with_timer = true,
+};
+
+static bool takeable(uint32_t word, enum irqlock_policy policy)
+{
+	if (word & LOCKED)
+		return false;
+	if (!(word & TAIL_MASK))
+		return true;
+	if (policy == IRQLOCK_TAS)
+		return true;
+	return policy == IRQLOCK_QUEUE && (word & ASLEEP) &&
+	       (word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
+}
+
+/* Takes the lock if a newcomer may; *word is its last value seen. SIE off. */
+static bool take_as_newcomer(struct irqlock *lock, uint32_t *word)
+{
+	while (takeable(*word, irqlock_policy(lock))) {
+		uint32_t seen = *word;
+		uint32_t taken = seen | LOCKED;
+
+		if (seen & TAIL_MASK)
+			taken += STEAL_ONE;
+		/* Acquire; partner: irqlock_give. */
+		if (!atomic_cas_u32(&lock->word, word, taken, acquire))
+			continue;
+		if (seen & TAIL_MASK)
+			lock_stat(lock->class, LOCK_STOLEN);
+		return true;
+	}
+	return false;
+}
+
+bool irqlock_try_slow(struct irqlock *lock)
+{
+	uint32_t word = atomic_load_u32(&lock->word, relaxed);
+
+	return take_as_newcomer(lock, &word);
+}
+
+void irqlock_kick(uint32_t old)
+{
+	park_kick(old);
+}
+
+/* Attempts with interrupts as they were at entry (`before`) in between. SIE off at call and return. */
+static bool wait_as_newcomer(struct irqlock *lock, bool before, enum irqlock_policy policy)
+{
+	unsigned spins = policy == IRQLOCK_FIFO ? 0 : irqlock_tuning.newcomer_spins;
+	uint32_t word;
+
+	for (unsigned n = 0; policy == IRQLOCK_TAS || n < spins; n++) {
+		arch_irq_restore(before);
+		do {
+			relax();
+			/* Relaxed: the compare-and-swap that takes it is the acquire. */
+			word = atomic_load_u32(&lock->word, relaxed);
+		} while (!takeable(word, policy) && (policy == IRQLOCK_TAS || ++n < spins));
+		arch_irq_disable();
+		if (take_as_newcomer(lock, &word))
+			return true;
+	}
+	return false;
+}
+
+/* Becomes the last of the queue; *predecessor is NULL if also the first. False: took the lock instead. */
+static bool join(struct irqlock *lock, struct lock_hart *h, struct lock_hart **predecessor)
+{
+	uint32_t word, joined;
+
+	/* Relaxed: published by the release of the link below (our predecessor reads `state` only
+	 * after it) and of the compare-and-swap (our successor writes `next` only after it). */
+	atomic_store_u32(&h->node.next, 0, relaxed);
+	atomic_store_u32(&h->node.state, NODE_WAIT, relaxed);
+	word = atomic_load_u32(&lock->word, relaxed);
+	do {
+		if (take_as_newcomer(lock, &word))
+			return false;
+		joined = (word & ~TAIL_MASK) | TAIL_OF(h->index);
+		/* Acquire: our store to the predecessor's node comes after its initialisation. */
+	} while (!atomic_cas_u32(&lock->word, &word, joined, acq_rel));
+	*predecessor = NULL;
+	if (word & TAIL_MASK) {
+		*predecessor = lock_harts[((word & TAIL_MASK) >> TAIL_SHIFT) - 1];
+		/* Release; partner: the load of `next` in pass_headship. */
+		atomic_store_u32(&(*predecessor)->node.next, h->index + 1, release);
+	}
+	return true;
+}
+
+/* Until the predecessor makes us head: spins on our own node, then sleeps. */
+static void wait_for_headship(struct irqlock *lock, struct lock_hart *h)
+{
+	uint32_t state = NODE_WAIT;
+
+	for (unsigned n = 0; n < irqlock_tuning.queued_spins; n++) {
+		/* Acquire; partner: the release in pass_headship. */
+		if (atomic_load_u32(&h->node.state, acquire) == NODE_HEAD)
+			return;
+		relax();
+	}
+	/* Fails only if we have become head meanwhile: acquire on failure, as above. */
+	if (!atomic_cas_u32(&h->node.state, &state, NODE_PARKED, acquire))
+		return;
+	lock_stat(lock->class, LOCK_PARKED);
+	park_while_state(&h->node.state, NODE_PARKED);
+}
+
+/* The new owner, who was head and is off the queue, makes its successor the head. */
+static void pass_headship(struct irqlock *lock, struct lock_hart *h)
+{
+	struct lock_hart *successor;
+	uint32_t next, state = NODE_WAIT;
+
+	/* The successor is between its compare-and-swap and its link store, with interrupts off. Acquire:
+	 * partner is that store's release, so its node is initialised. */
+	while ((next = atomic_load_u32(&h->node.next, acquire)) == 0)
+		relax();
+	successor = lock_harts[next - 1];
+	/* Release; partner: wait_for_headship. */
+	if (atomic_cas_u32(&successor->node.state, &state, NODE_HEAD, release))
+		return;
+	/* It sleeps. Word first: when it reads its state (acquire), it sees itself named or the
+	 * kick taken. Relaxed: the release of the store orders it. */
+	atomic_or_u32(&lock->word, ASLEEP | KICK_OF(successor->index), relaxed);
+	atomic_store_u32(&successor->node.state, NODE_HEAD_ASLEEP, release);
+}
+
+/* The head waits for the owner, and takes the lock. */
+static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
+{
+	uint32_t word = atomic_load_u32(&lock->word, relaxed);
+	unsigned n = 0;
+
+	for (;;) {
+		if (!(word & LOCKED)) {
+			bool last = (word & TAIL_MASK) == TAIL_OF(h->index);
+			uint32_t taken = LOCKED | (last ? 0 : word & TAIL_MASK);
+
+			/* Acquire; partner: irqlock_give. */
+			if (!atomic_cas_u32(&lock->word, &word, taken, acquire))
+				continue;
+			if (!last)
+				pass_headship(lock, h);
+			return;
+		}
+		if (word & ASLEEP) {
+			/* Awake: no more stealing, no kick. Relaxed: only the word itself matters. */
+			uint32_t awake = word & ~(ASLEEP | KICK_MASK);
+
+			if (!atomic_cas_u32(&lock->word, &word, awake, relaxed))
+				continue;
+			n = 0;
+		} else if (n < irqlock_tuning.head_spins) {
+			relax();
+			n++;
+		} else if (atomic_cas_u32(&lock->word, &word, word | ASLEEP | KICK_OF(h->index),
+					  relaxed)) {
+			lock_stat(lock->class, LOCK_PARKED);
+			park_while_named(&lock->word, h);
+		} else {
+			continue;
+		}
+		word = atomic_load_u32(&lock->word, relaxed);
+	}
+}
+
+void irqlock_wait(struct irqlock *lock, bool before)
+{
+	enum irqlock_policy policy = irqlock_policy(lock);
+	struct lock_hart *h, *predecessor;
+
+	lock_stat(lock->class, LOCK_CONTENDED);
+	if (wait_as_newcomer(lock, before, policy))
+		return;
+	h = lock_hart(); /* stable: SIE is off from here to the release */
+	assert(lock_harts[h->index] == h);
+	if (!join(lock, h, &predecessor))
+		return;
+	h->waiting_for = lock;
+	if (predecessor)
+		wait_for_headship(lock, h);
+	wait_as_head(lock, h);
+	h->waiting_for = NULL;
+}
+
+void irqlock_init(struct irqlock *lock, struct lock_class *class)
+{
+	irqlock_init_policy(lock, class, IRQLOCK_BY_CLASS);
+}
+
+void irqlock_init_policy(struct irqlock *lock, struct lock_class *class, enum irqlock_policy policy)
+{
+	check_init(lock, class);
+	/* Relaxed: whoever publishes the lock orders it. */
+	atomic_store_u32(&lock->word, 0, relaxed);
+	lock->class = class;
+	lock->policy = policy;
+}
+
+bool irqlock_held_by_me(const struct irqlock *lock)
+{
+	if (arch_irq_enabled())
+		return false;
+	if (CONFIG_LOCKCHECK)
+		return check_held(lock);
+	return irqlock_is_locked(lock);
+}
+
+void irqlock_acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc) UNCHECKED_LOCKING
+{
+	bool before = arch_irq_save();
+
+	if (before)
+		flags |= CHECK_SIE_WAS_ON;
+	if (!check_acquire(lock, lock->class, flags, pc)) {
+		arch_irq_restore(before);
+		return;
+	}
+	if (!irqlock_take(lock))
+		irqlock_wait(lock, before);
+	irq_section_begin(lock_hart(), before);
+	check_acquired(lock, lock->class, flags, pc);
+	lock_stat(lock->class, LOCK_ACQUIRED);
+}
+
+void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
+{
+	irqlock_acquire_at(lock, flags, (uintptr_t)__builtin_return_address(0));
+}
+
+bool irqlock_try_checked(struct irqlock *lock) UNCHECKED_LOCKING
+{
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	bool before = arch_irq_save();
+	unsigned flags = CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0);
+
+	if (!check_acquire(lock, lock->class, flags, pc) ||
+	    (!irqlock_take(lock) && !irqlock_try_slow(lock))) {
+		arch_irq_restore(before);
+		return false;
+	}
+	irq_section_begin(lock_hart(), before);
+	check_acquired(lock, lock->class, flags, pc);
+	lock_stat(lock->class, LOCK_ACQUIRED);
+	return true;
+}
+
+void irqlock_release_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
+{
+	if (!check_release(lock, lock->class, flags, (uintptr_t)__builtin_return_address(0)))
+		return;
+	irqlock_give(lock);
+	irq_section_end(lock_hart());
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interrupt-disabling reader/writer lock (irqrwlock.h).
+ *
+ * The word
+ *
+ *	 31        20 19 18 17           2   1      0
+ *	+------------+-----+--------------+------+------+
+ *	|    kick    |  0  |   readers    |ASKED |WRITER|
+ *	+------------+-----+--------------+------+------+
+ *
+ *	WRITER   a writer owns it; readers is 0 then.
+ *	ASKED    the holder of the gate waits: newcomers go to the gate, passing readers excepted.
+ *	kick     index + 1 of the gate's holder, while it sleeps on the word (park.h).
+ *
+ * Whoever can't enter at once takes the gate, an irqlock, and waits for the word holding it: so at
+ * most one hart waits on the word, the others queue for the gate, in order, with the irqlock's
+ * parking. Passing readers never take the gate (its holder may be a writer that waits for the very
+ * reader they nest in); they wait for WRITER to go, which waits for nobody.
+ *
+ * No starvation: with ASKED set only passing readers enter, and those are handlers and nested
+ * readers, which do not come from waiting threads; the gate is given in the irqlock's bounded order.
+ *
+ * No lost wake-up: kick is set by a CAS that saw the blocker (WRITER, or readers for a writer), and
+ * the access that removes the last blocker (write release, last reader's release) takes it. A reader
+ * at the gate is blocked by WRITER only, and no reader is in meanwhile, so the release it waits for is
+ * the writer's. A writer that was kicked may find passing readers in, and parks again.
+ *
+ * A release touches the word once; then the memory may be gone.
+ */
+#include "kernel/lock/irqrwlock.h"
+
+#include "kernel/lock/park.h"
+#include "kernel/lock/relax.h"
+
+#define WRITER 1u
+#define ASKED 2u
+#define READER 4u
+#define READERS_MASK 0x3fffcu
+
+static_assert(CONFIG_MAX_HARTS * HELD_MAX < READERS_MASK / READER, "the count cannot overflow");
+
+/* A reader enters, unless a writer is in or, for those that don't pass, somebody waits. SIE off. */
+static bool enter_reader(struct irqrwlock *lock, bool passing)
+{
+	uint32_t blockers = passing ? WRITER : WRITER | ASKED;
+	uint32_t word = atomic_load_u32(&lock->word, relaxed);
+
+	while (!(word & blockers)) {
+		/* Acquire; partner: the release in irqrwlock_write_release. */
+		if (atomic_cas_u32(&lock->word, &word, word + READER, acquire))
+			return true;
+	}
+	return false;
+}
+
+static bool enter_writer(struct irqrwlock *lock)
+{
+	uint32_t word = 0;
+
+	/* Acquire; partners: both releases. */
+	return atomic_cas_u32(&lock->word, &word, WRITER, acquire);
+}
+
+/* The gate's holder: until nothing of `blockers` is in the word, then enters by adding `grant`. */
+static void enter_from_gate(struct irqrwlock *lock, uint32_t blockers, uint32_t grant)
+{
+	struct lock_hart *h = lock_hart();
+	uint32_t word = atomic_load_u32(&lock->word, relaxed);
+	unsigned n = 0;
+
+	for (;;) {
+		if (!(word & blockers)) {
+			/* Acquire; partners: both releases. */
+			if (atomic_cas_u32(&lock->word, &word, (word & ~ASKED) + grant, acquire))
+				return;
+			continue;
+		}
+		if (!(word & ASKED)) {
+			/* Relaxed, as below: only the word itself matters. */
+			if (!atomic_cas_u32(&lock->word, &word, word | ASKED, relaxed))
+				continue;
+		} else if (n < irqlock_tuning.head_spins) {
+			relax();
+			n++;
+		} else if (atomic_cas_u32(&lock->word, &word, word | KICK_OF(h->index), relaxed)) {
+			lock_stat(lock->gate.class, LOCK_PARKED);
+			park_while_named(&lock->word, h);
+			n = 0;
+		} else {
+			continue;
+		}
+		word = atomic_load_u32(&lock->word, relaxed);
+	}
+}
+
+/* The gate is taken bare: it shares the lock's class, checks and interrupts-off section. */
+static void wait_through_gate(struct irqrwlock *lock, bool before, uint32_t blockers, uint32_t grant)
+{
+	lock_stat(lock->gate.class, LOCK_CONTENDED);
+	if (!irqlock_take(&lock->gate))
+		irqlock_wait(&lock->gate, before);
+	lock_hart()->waiting_for = lock;
+	enter_from_gate(lock, blockers, grant);
+	lock_hart()->waiting_for = NULL;
+	irqlock_give(&lock->gate);
+}
+
+static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *before)
+{
+	*before = arch_irq_save();
+	if (*before)
+		*flags |= CHECK_SIE_WAS_ON;
+	if (check_acquire(lock, lock->gate.class, *flags, pc))
+		return true;
+	arch_irq_restore(*before);
+	return false;
+}
+
+static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool before)
+{
+	irq_section_begin(lock_hart(), before);
+	check_acquired(lock, lock->gate.class, flags, pc);
+	lock_stat(lock->gate.class, LOCK_ACQUIRED);
+}
+
+void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
+{
+	check_init(lock, class);
+	irqlock_init(&lock->gate, class);
+	atomic_store_u32(&lock->word, 0, relaxed);
+}
+
+static void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
+{
+	bool before, passing;
+
+	if (!begin(lock, &flags, pc, &before))
+		return;
+	passing = (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;
+	if (!enter_reader(lock, passing)) {
+		if (!passing)
+			wait_through_gate(lock, before, WRITER, READER);
+		while (passing && !enter_reader(lock, true))
+			relax();
+	}
+	entered(lock, flags, pc, before);
+}
+
+void irqrwlock_read_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	read_acquire(lock, CHECK_READ, (uintptr_t)__builtin_return_address(0));
+}
+
+void irqrwlock_read_acquire_nested(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	read_acquire(lock, CHECK_READ | CHECK_RECURSIVE, (uintptr_t)__builtin_return_address(0));
+}
+
+bool irqrwlock_read_try(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	unsigned flags = CHECK_READ | CHECK_TRY;
+	bool before;
+
+	if (!begin(lock, &flags, pc, &before))
+		return false;
+	if (!enter_reader(lock, false)) {
+		arch_irq_restore(before);
+		return false;
+	}
+	entered(lock, flags, pc, before);
+	return true;
+}
+
+void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	uint32_t word, left;
+
+	if (!check_release(lock, lock->gate.class, CHECK_READ, (uintptr_t)__builtin_return_address(0)))
+		return;
+	word = atomic_load_u32(&lock->word, relaxed);
+	do {
+		left = word - READER;
+		if (!(left & READERS_MASK))
+			left &= ~KICK_MASK;
+		/* Release; partners: enter_writer, enter_from_gate. */
+	} while (!atomic_cas_u32(&lock->word, &word, left, release));
+	if (!(left & READERS_MASK))
+		park_kick(word);
+	irq_section_end(lock_hart());
+}
+
+void irqrwlock_write_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	unsigned flags = CHECK_WRITE;
+	bool before;
+
+	if (!begin(lock, &flags, pc, &before))
+		return;
+	if (!enter_writer(lock))
+		wait_through_gate(lock, before, WRITER | READERS_MASK, WRITER);
+	entered(lock, flags, pc, before);
+}
+
+bool irqrwlock_write_try(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	unsigned flags = CHECK_WRITE | CHECK_TRY;
+	bool before;
+
+	if (!begin(lock, &flags, pc, &before))
+		return false;
+	if (!enter_writer(lock)) {
+		arch_irq_restore(before);
+		return false;
+	}
+	entered(lock, flags, pc, before);
+	return true;
+}
+
+void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	uint32_t old;
+
+	if (!check_release(lock, lock->gate.class, CHECK_WRITE,
+			   (uintptr_t)__builtin_return_address(0)))
+		return;
+	/* Release; partners: the three entries. */
+	old = atomic_and_u32(&lock->word, ~(WRITER | KICK_MASK), release);
+	park_kick(old);
+	irq_section_end(lock_hart());
+}
+
+bool irqrwlock_held_by_me(const struct irqrwlock *lock)
+{
+	if (arch_irq_enabled())
+		return false;
+	if (CONFIG_LOCKCHECK)
+		return check_held(lock);
+	return atomic_load_u32(&lock->word, relaxed) & (WRITER | READERS_MASK);
+}

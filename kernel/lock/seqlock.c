@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* Sequence locks; the orders are argued in seqlock.h. */
+#include "kernel/lock/seqlock.h"
+
+#include "kernel/lock/relax.h"
+
+void seqlock_init(struct seqlock *s, struct lock_class *class)
+{
+	irqlock_init(&s->lock, class);
+	atomic_store_u32(&s->seq, 0, relaxed);
+}
+
+/* The irqlock of a seqlock is part of the annotated capability: clang sees one lock, not two. */
+void seqlock_write_begin(struct seqlock *s) UNCHECKED_LOCKING
+{
+	uint32_t seq;
+
+	irqlock_acquire_at(&s->lock, 0, (uintptr_t)__builtin_return_address(0));
+	lock_thread()->seq_writers++;
+	/* Relaxed: only writers store it, under the lock; every seq_write after it is a release. */
+	seq = atomic_load_u32(&s->seq, relaxed);
+	assert(!(seq & 1));
+	atomic_store_u32(&s->seq, seq + 1, relaxed);
+}
+
+void seqlock_write_end(struct seqlock *s) UNCHECKED_LOCKING
+{
+	uint32_t seq = atomic_load_u32(&s->seq, relaxed);
+
+	assert(seq & 1);
+	/* Release; partner: seqlock_read_begin. */
+	atomic_store_u32(&s->seq, seq + 1, release);
+	lock_thread()->seq_writers--;
+	irqlock_release(&s->lock);
+}
+
+unsigned seqlock_read_begin(const struct seqlock *s)
+{
+	struct relax wait = RELAX_INIT;
+	uint32_t seq;
+
+	/* Acquire; partner: seqlock_write_end. */
+	while ((seq = atomic_load_u32(&s->seq, acquire)) & 1)
+		relax_step(&wait);
+	return seq;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the first C code of the kernel to the shell: the boot as a list of steps.
+ *
+ * kernel_main runs on the boot hart's own stack with interrupts off, before there is anything, and
+ * ends as that hart's idle thread. What may sleep is done by the thread "init". The other harts
+ * come in through hart_main.
+ */
+#include "kernel/arch.h"
+#include "kernel/device.h"
+#include "kernel/hart/bringup.h"
+#include "kernel/hart/call.h"
+#include "kernel/irq/irq.h"
+#include "kernel/lock/relax.h"
+#include "kernel/log.h"
+#include "kernel/log/ring.h"
+#include "kernel/mm/page.h"
+#include "kernel/panic.h"
+#include "kernel/panic/power.h"
+#include "kernel/panic/report.h"
+#include "kernel/sched/sched.h"
+#include "kernel/shell/command.h"
+#include "kernel/task/bringup.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "kernel/wait/pi.h"
+#include "lib/bootargs.h"
+#include "lib/errno.h"
+#include "lib/fdt.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#define MIB(bytes) ((unsigned long long)(bytes) >> 20)
+
+static void check_tree(void);
+static void read_options(void);
+static void say_machine(void);
+static void say_harts(void);
+static void init_thread(void *arg);
+
+noreturn void kernel_main(void)
+{
+	struct thread *init;
+
+	boot_hart.lock.thread = &boot_idle.lock;
+	__asm__ volatile("" : : : "memory"); /* arch_current() from here on */
+	relax_serve_leaf = hart_leaf_serve;
+	panic_init();
+
+	check_tree();
+	log_init();
+	read_options();
+	say_machine();
+
+	mm_early_init();
+	mm_init();
+
+	hart_discover();
+	thread_init();
+	sched_init();
+	pi_init();
+	bringup_prepare();
+	say_harts();
+
+	drivers_probe(arch_info.fdt, DRIVER_POWER);
+	drivers_probe(arch_info.fdt, DRIVER_IRQCHIP);
+	hart_join(&boot_hart);
+	irq_enter_hart(&boot_hart);
+
+	/* These run when this becomes the idle thread; until then nobody waits for a lock. */
+	thread_start_service();
+	init = thread_spawn("init", init_thread, NULL);
+	if (!init)
+		panic_as(EXIT_NO_MEMORY, "no memory for the first thread");
+	thread_detach(init);
+	mm_threads_start();
+	sched_idle_loop();
+}
+
+noreturn void hart_main(struct hart_meta *h)
+{
+	hart_join(h);
+	irq_enter_hart(h);
+	sched_idle_loop();
+}
+
+static void init_thread(void *arg unused_arg)
+{
+	drivers_probe(arch_info.fdt, DRIVER_DEVICE);
+	log_info("harts: %u of %u online", bringup_start(), nr_harts);
+	shell_start();
+}
+
+/* ---- The tree and the options --------------------------------------------------------------- */
+
+/* Nothing can be had without the tree: one line and the status say so. */
+static noreturn void bad_tree(const char *what, int err)
+{
+	log_error("the device tree cannot be used: %s (error %d)", what, err);
+	power_off(EXIT_BAD_TREE);
+}
+
+/* The tree, the clock, and the console and the way out as far as they can be had without memory. */
+static void check_tree(void)
+{
+	struct fdt_memory_iter memory;
+	uint64_t start, size;
+	uint32_t hz;
+	int err;
+
+	err = arch_info.fdt ? fdt_check(arch_info.fdt, arch_info.fdt_size) : -ENOENT;
+	if (err)
+		bad_tree("it is malformed", err);
+	drivers_early(arch_info.fdt);
+	err = fdt_timebase(arch_info.fdt, &hz);
+	if (!err)
+		err = clock_init(hz);
+	if (err)
+		bad_tree("no usable timebase-frequency", err);
+	fdt_memory_begin(&memory, arch_info.fdt);
+	do
+		err = fdt_memory_next(&memory, &start, &size);
+	while (err == -EINVAL);
+	if (err)
+		bad_tree("it names no memory", err);
+}
+
+/* The words that some part of the kernel reads. */
+static const char *const known_options[] = {
+	"run",
+	"shell",
+	"relax",
+	"color",
+	"loglevel",
+	"mmfail",
+	"watchdog",
+};
+
+static bool known(const struct bootarg *arg)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(known_options); i++)
+		if (bootarg_key_is(arg, known_options[i]))
+			return true;
+	return false;
+}
+
+/* Words that nobody reads are likely mistakes: said in one line, otherwise harmless. */
+static void say_unknown_options(const char *args)
+{
+	char line[120] = "";
+	struct bootarg arg;
+	size_t pos = 0;
+	int err;
+
+	while ((err = bootargs_next(args, &pos, &arg)) != -ENOENT) {
+		size_t used = strlen(line);
+
+		if (!err && known(&arg))
+			continue;
+		snprintf(line + used, sizeof(line) - used, " %.*s",
+			(int)MIN(arg.key_len, (size_t)24), arg.key);
+	}
+	if (line[0])
+		log_warn("boot arguments that nothing here knows:%s", line);
+}
+
+static void read_options(void)
+{
+	const char *args = fdt_bootargs(arch_info.fdt);
+	char word[32];
+
+	log_info("boot arguments: %s", args[0] ? args : "(none)");
+	say_unknown_options(args);
+	bootargs_get(args, "relax", word, sizeof(word));
+	if (!relax_init(word))
+		log_warn("relax=%s: neither pause nor turn: pause", word);
+	if (bootargs_get(args, "shell", word, sizeof(word)) && strcmp(word, "kernel") != 0)
+		log_warn("shell=%s: there is only the kernel's", word);
+}
+
+/* ---- What the tree and the firmware say ------------------------------------------------------ */
+
+static void say_memory(void)
+{
+	struct fdt_memory_iter it;
+	uint64_t start, size;
+	int err;
+
+	fdt_memory_begin(&it, arch_info.fdt);
+	while ((err = fdt_memory_next(&it, &start, &size)) != -ENOENT) {
+		if (err)
+			log_warn("memory: a malformed range in the tree: not used");
+		else
+			log_info("memory: 0x%llx-0x%llx (%llu MiB)", (unsigned long long)start,
+				(unsigned long long)(start + size - 1), MIB(size));
+	}
+	err = fdt_initrd(arch_info.fdt, &start, &size);
+	if (!err)
+		log_info("initrd: 0x%llx-0x%llx", (unsigned long long)start,
+			(unsigned long long)(size - 1));
+	else
+		log_info("initrd: none%s", err == -ENOENT ? "" : " that is usable");
+}
+
+static void say_machine(void)
+{
+	const char *model = "";
+
+	fdt_read_string(arch_info.fdt, FDT_ROOT, "model", &model);
+	log_info("machine: %s, timebase %u Hz, timers by %s, paging %s", model,
+		(unsigned)arch_info.timebase_hz, arch_info.has_sstc ? "Sstc" : "SBI",
+		arch_info.paging);
+	log_info("firmware: SBI %u.%u, implementation %u version 0x%x, extensions %s",
+		(unsigned)(arch_info.sbi_spec >> 24), (unsigned)(arch_info.sbi_spec & 0xffffff),
+		(unsigned)arch_info.sbi_impl_id, (unsigned)arch_info.sbi_impl_version,
+		arch_info.sbi_extensions);
+	say_memory();
+}
+
+/* Harts with the same ISA and MMU in a row share a line. */
+static void say_harts(void)
+{
+	for (unsigned i = 0, first = 0; i < nr_harts; i++) {
+		bool last = i + 1 == nr_harts || strcmp(harts[i]->isa, harts[i + 1]->isa) != 0 ||
+			strcmp(harts[i]->mmu_type, harts[i + 1]->mmu_type) != 0;
+
+		log_info("hart %u: hartid %lu%s%s", i, (unsigned long)harts[i]->hartid,
+			harts[i] == &boot_hart ? ", the boot hart" : "",
+			last ? "" : ", like the next");
+		if (last) {
+			log_info("hart%s %u-%u: %s, MMU %s", first == i ? "" : "s", first, i,
+				harts[i]->isa, harts[i]->mmu_type);
+			first = i + 1;
+		}
+	}
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of the system.
+ *
+ * The first hart that panics owns the end: it stops the others, prints the report and switches off.
+ * A hart that panics meanwhile waits to be stopped. A panic of the owner itself while it reports is
+ * said in one line and ends with EXIT_DOUBLE_PANIC; one more ends without a word.
+ *
+ * The report: cause, registers, thread, backtraces of all harts, locks held. Nothing on the way
+ * takes a lock or allocates.
+ */
+#include "kernel/hart/call.h"
+#include "kernel/hart/hart.h"
+#include "kernel/lock/check.h"
+#include "kernel/lock/relax.h"
+#include "kernel/panic/power.h"
+#include "kernel/panic/report.h"
+#include "kernel/sched/thread.h"
+#include "kernel/time/clock.h"
+#include "lib/assert.h"
+#include "lib/printf.h"
+
+#define CAUSE_MAX 256
+
+/* Hart index + 1 of the owner of the end, 0: none. Set once, by compare-and-swap. */
+static atomic_u32 panic_owner;
+/* Panics of the owner after its first; its own. */
+static unsigned again;
+
+static noreturn void panic_va(enum exit_status status, const struct trap_frame *frame,
+			      const char *fmt, va_list ap);
+static void claim(const char *fmt, va_list ap);
+static void second_panic(const char *fmt, va_list ap);
+static void print_this_hart(const struct trap_frame *frame);
+static void print_other_hart(const struct hart_meta *h);
+static void print_silent_hart(const struct hart_meta *h);
+static void print_held(const struct hart_meta *h);
+static const char *context_name(const struct lock_hart *h);
+
+noreturn void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	panic_va(EXIT_PANIC, NULL, fmt, ap);
+}
+
+noreturn void panic_as(enum exit_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	panic_va(status, NULL, fmt, ap);
+}
+
+noreturn void panic_frame(enum exit_status status, const struct trap_frame *frame, const char *fmt,
+			  ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	panic_va(status, frame, fmt, ap);
+}
+
+noreturn void assert_fail(const char *expr, const char *file, int line, const char *func)
+{
+	panic_as(EXIT_ASSERT, "assertion failed: %s, in %s at %s:%d", expr, func, file, line);
+}
+
+static noreturn void panic_va(enum exit_status status, const struct trap_frame *frame,
+			      const char *fmt, va_list ap)
+{
+	char cause[CAUSE_MAX];
+	const char *name = exit_name(status);
+	uint64_t us;
+	unsigned silent;
+
+	arch_irq_disable();
+	lock_hart()->panicking = true;
+	claim(fmt, ap);
+	vsnprintf(cause, sizeof(cause), fmt, ap);
+	report_begin();
+	silent = hart_stop_others();
+	us = clock_now_ns() / NS_PER_US;
+	report("\npanic: %s\n", cause);
+	report("  status: %s (%d), hart %u, %lu.%06lu s after boot, in %s\n", name ? name : "?",
+	       (int)status, lock_hart()->index, (unsigned long)(us / 1000000),
+	       (unsigned long)(us % 1000000), context_name(lock_hart()));
+	if (silent > 0)
+		report("  harts that did not answer: %u\n", silent);
+	if (frame) {
+		report("registers:\n");
+		arch_frame_print(frame, report);
+	}
+	report("thread:\n");
+	report_thread(current_thread());
+	report("backtraces:\n");
+	print_this_hart(frame);
+	for_each_hart(h)
+		if (&h->lock != lock_hart())
+			print_other_hart(h);
+	report("locks held:\n");
+	for_each_hart(h)
+		print_held(h);
+	report("end of report\n");
+	power_off(status);
+}
+
+/* Returns on the one hart that ends the system, the first time. */
+static void claim(const char *fmt, va_list ap)
+{
+	uint32_t nobody = 0, me = lock_hart()->index + 1;
+
+	/* acq_rel: one winner; it publishes nothing else through this word. */
+	if (atomic_cas_u32(&panic_owner, &nobody, me, acq_rel))
+		return;
+	if (nobody == me)
+		second_panic(fmt, ap);
+	/* Another hart ends the system: be there to be stopped. */
+	for (;;)
+		relax();
+}
+
+static void second_panic(const char *fmt, va_list ap)
+{
+	char cause[CAUSE_MAX];
+
+	if (again++ == 0) {
+		vsnprintf(cause, sizeof(cause), fmt, ap);
+		report("\npanic during a panic: %s\n", cause);
+	}
+	if (again < 4)
+		power_off(EXIT_DOUBLE_PANIC);
+	for (;;)
+		arch_power_off(true);
+}
+
+static void print_this_hart(const struct trap_frame *frame)
+{
+	report("  hart %u (this one):\n", lock_hart()->index);
+	report_backtrace_of(frame);
+}
+
+static void print_other_hart(const struct hart_meta *h)
+{
+	const struct hart_trace *trace = hart_trace_of(h);
+	const struct thread *t = trace->thread;
+	enum hart_state state = atomic_load_u32(&h->state, relaxed);
+
+	if (trace->stopped) {
+		report("  hart %u, thread %s, %s:\n", h->index, t ? t->name : "none",
+		       trace->from_handler ? "interrupted" : "waiting with interrupts off");
+		report_backtrace(trace->pcs, trace->nr_pcs, trace->from_handler);
+	} else if (state == HART_ONLINE || state == HART_STOPPING) {
+		print_silent_hart(h);
+	} else {
+		report("  hart %u: %s\n", h->index, hart_state_name(state));
+	}
+}
+
+/* What can be seen of a hart that does not answer: marked, because it may be out of date. */
+static void print_silent_hart(const struct hart_meta *h)
+{
+	const struct trap_frame *frame = arch_hart_frame(h);
+	const struct thread *t = (const struct thread *)h->lock.thread;
+
+	report("  hart %u DID NOT ANSWER; what it left behind, in %s, thread %s:\n", h->index,
+	       context_name(&h->lock), t ? t->name : "none");
+	if (h->lock.irqs_off_pc && h->lock.irq_depth > 0) {
+		report("   interrupts went off %lu us ago at\n",
+		       (unsigned long)(ticks_to_ns(arch_time() - h->lock.irqs_off_since) /
+				       NS_PER_US));
+		report_backtrace(&h->lock.irqs_off_pc, 1, false);
+	}
+	report("   last trap frame:%s\n", frame ? "" : " none");
+	if (frame)
+		report_backtrace_of(frame);
+}
+
+/* What a hart and its thread hold and wait for, if anything. */
+static void print_held(const struct hart_meta *h)
+{
+	const struct lock_hart *lh = &h->lock;
+	const struct thread *t = (const struct thread *)lh->thread;
+
+	if (!t || (!lh->nr_held && !lh->waiting_for && !t->lock.nr_held && !t->lock.waiting_for))
+		return;
+	report(" hart %u, thread %s:\n", h->index, t->name);
+	lockcheck_print_held(lh);
+}
+
+static const char *context_name(const struct lock_hart *h)
+{
+	switch (h->in_irq) {
+	case IRQ_TIMER:
+		return "the timer interrupt";
+	case IRQ_IPI:
+		return "a software interrupt";
+	case IRQ_EXTERNAL:
+		return "a device interrupt";
+	default:
+		return "a thread";
+	}
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hart without work, and a hart's coming and going as far as threads are concerned.
+ *
+ * The idle thread runs on the hart's boot stack and frame row, is in no queue, and is never preempted from a
+ * trap. Each round, with SIE off: is there something to do? Then switch. Otherwise sleep (wfi), then
+ * open SIE: an interrupt that arrives between the look and the wfi is pending, and ends the wfi at
+ * once; its handler runs when SIE opens, and the next round sees what it did.
+ *
+ * Who puts a thread on an idle hart: enqueues under the queue's lock, then sends an IPI. If the look
+ * came before the enqueueing, the IPI is still to come.
+ */
+#include "kernel/lock/check.h"
+#include "kernel/sched/internal.h"
+#include "kernel/time/timer.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+
+#define DRAIN_POLL_NS NS_PER_MS
+
+static void (*idle_hook)(struct hart_meta *h);
+
+void sched_set_idle_hook(void (*fn)(struct hart_meta *h))
+{
+	idle_hook = fn;
+}
+
+void sched_init_hart(struct hart_meta *h)
+{
+	struct thread *idle = h->idle;
+
+	runq_init(h->runq, h->index, idle);
+	atomic_store_ptr(&idle->rq, h->runq, relaxed);
+	idle->on_hart = true;
+	/* The boot hart takes threads from now on, the others when they idle for the first time. */
+	if (h == this_hart_unstable())
+		sched_hart_accept(h);
+}
+
+void sched_hart_accept(struct hart_meta *h)
+{
+	struct runq *rq = h->runq;
+	bool drained;
+	unsigned hart;
+
+	irqlock_acquire(&rq->lock);
+	rq->accepting = true;
+	drained = rq->drained;
+	rq->drained = false;
+	hart_mask_atomic_set(&sched_accepting, h->index);
+	irqlock_release(&rq->lock);
+	if (!drained)
+		return;
+	/* Threads that are bound to it and run elsewhere for want of it come back. */
+	for_each_hart_in_mask(hart, &sched_accepting)
+		hart_resched(harts[hart]);
+}
+
+static bool refuse(struct runq *rq)
+{
+	bool only;
+
+	irqlock_acquire(&rq->lock);
+	only = rq->accepting && hart_mask_weight(&sched_accepting) == 1;
+	if (!only) {
+		rq->accepting = false;
+		rq->drained = true;
+		hart_mask_atomic_clear(&sched_accepting, rq->hart);
+		hart_mask_atomic_clear(&sched_idle, rq->hart);
+	}
+	irqlock_release(&rq->lock);
+	return !only;
+}
+
+/* Moves one queued thread away; false if there is none. Interrupts stay off while it is in transit, and
+ * the lock ends in the middle: unchecked. */
+static bool evict(struct runq *rq) UNCHECKED_LOCKING
+{
+	struct thread *t;
+
+	irqlock_acquire(&rq->lock);
+	t = runq_first(rq);
+	if (!t) {
+		irqlock_release(&rq->lock);
+		return false;
+	}
+	runq_remove(rq, t);
+	irq_off();
+	irqlock_release(&rq->lock);
+	sched_place(t, sched_choose(t, rq->hart), PLACE_MOVED);
+	sched_check_preempt();
+	irq_on();
+	return true;
+}
+
+int sched_hart_drain(struct hart_meta *h)
+{
+	struct runq *rq = h->runq;
+
+	might_sleep();
+	if (!refuse(rq))
+		return -EBUSY;
+	for (;;) {
+		while (evict(rq))
+			;
+		/* Relaxed: threads may not come any more, only go. */
+		if (!atomic_load_u32(&rq->load, relaxed))
+			return 0;
+		hart_resched(h);
+		sched_sleep_ns(DRAIN_POLL_NS);
+	}
+}
+
+/* Nothing to do as far as this hart knows. SIE off. */
+static void sleep_until_interrupt(struct hart_meta *h, struct runq *rq) UNCHECKED_LOCKING
+{
+	check_idle();
+	/* Plain: only its own hart, with SIE off, changes tick_ns; hence unchecked. */
+	if (rq->tick_ns) {
+		rq->tick_ns = 0;
+		timer_set_tick(UINT64_MAX);
+	}
+	if (idle_hook)
+		idle_hook(h);
+	/* Odd: no read section here until the second step. Orders and partner: qs.c. */
+	atomic_add_ulong(&rq->quiescent, 1, acq_rel);
+	arch_idle_wait();
+	atomic_add_ulong(&rq->quiescent, 1, acq_rel);
+}
+
+/* SIE off. */
+static void idle_round(struct hart_meta *h, struct runq *rq)
+{
+	/* Relaxed: a thread that is queued later is announced by an IPI, pending then. */
+	if (h->lock.need_resched || atomic_load_u32(&rq->load, relaxed)) {
+		reschedule(SWITCH_CALL);
+		return;
+	}
+	if (hart_mask_test(&sched_accepting, h->index)) {
+		/* Before the look at sched_queued. Partner: sched_offer. */
+		hart_mask_atomic_set(&sched_idle, h->index);
+		if (sched_steal(rq))
+			return;
+	}
+	sleep_until_interrupt(h, rq);
+}
+
+noreturn void sched_idle_loop(void)
+{
+	struct hart_meta *h = this_hart_unstable();	/* an idle thread stays where it is */
+
+	assert(current_thread() == h->idle);
+	sched_hart_accept(h);
+	for (;;) {
+		arch_irq_disable();
+		idle_round(h, h->runq);
+		arch_irq_enable();
+	}
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of kernel/sched share among themselves.
+ */
+#ifndef KERNEL_SCHED_INTERNAL_H
+#define KERNEL_SCHED_INTERNAL_H
+
+#include "kernel/hart/call.h"
+#include "kernel/hart/hart.h"
+#include "kernel/sched/runq.h"
+#include "kernel/sched/sched.h"
+
+/* Why the running thread asks for a decision. */
+enum switch_why {
+	SWITCH_CALL,		/* schedule(): it sleeps if it said so, or looks for somebody better */
+	SWITCH_YIELD,		/* its equals go first */
+	SWITCH_PREEMPT,		/* it was not asked; a prepared sleep ends */
+	SWITCH_EXIT,		/* for ever */
+};
+
+/* The decision, and the switch if there is one (sched.c). Depth 0 of irqs and preemption. */
+void reschedule(enum switch_why why);
+
+/* ---- Locks --------------------------------------------------------------------------------- */
+
+static inline struct runq *runq_of_hart(unsigned hart)
+{
+	return harts[hart]->runq;
+}
+
+/* This hart's queue. Preemption or interrupts off. */
+static inline struct runq *this_runq(void)
+{
+	return this_hart_unstable()->runq;
+}
+
+static inline struct runq *thread_runq(const struct thread *t)
+{
+	/* Relaxed: a run queue lives for ever; whoever acts on the answer rechecks it under the
+	 * lock (thread_runq_lock). */
+	return atomic_load_ptr(&t->rq, relaxed);
+}
+
+static inline enum thread_state thread_state(const struct thread *t)
+{
+	/* Relaxed: stable only under the run queue's lock, which orders it. */
+	return atomic_load_u32(&t->state, relaxed);
+}
+
+static inline bool state_is_sleep(enum thread_state s)
+{
+	return s == THREAD_SLEEPING || s == THREAD_SLEEPING_INTR;
+}
+
+/* Acquires and returns the queue of `t`; released by irqlock_release(&rq->lock). Either. */
+struct runq *thread_runq_lock(struct thread *t);
+/* Both queues, lower hart index first; the same one twice is legal. Either. */
+void runq_lock_pair(struct runq *a, struct runq *b) ACQUIRES(&a->lock, &b->lock);
+void runq_unlock_pair(struct runq *a, struct runq *b) RELEASES(&a->lock, &b->lock);
+
+/* ---- Placement (place.c) ------------------------------------------------------------------- */
+
+/* Sets of harts. Hints, each with its partner named in place.c; changed by atomic operations. */
+extern struct hart_mask sched_accepting; /* threads may be put there */
+extern struct hart_mask sched_idle;	 /* asleep or about to be; whoever clears a bit wakes that hart */
+extern struct hart_mask sched_queued;	 /* threads wait there (never missing, sometimes stale) */
+extern struct hart_mask sched_running_rt; /* a real-time thread runs there */
+
+enum placing {
+	PLACE_MOVED,		/* was ready elsewhere */
+	PLACE_WOKEN,
+	PLACE_NEW,
+};
+
+/* May `t` run on rq's hart? */
+bool sched_allowed(const struct thread *t, const struct runq *rq) REQUIRES(&rq->lock);
+/* A hart for `t`, which ran on `last`: an index. It may be taken out of sched_idle: the caller puts
+ * `t` there or tells that hart. */
+unsigned sched_choose(const struct thread *t, unsigned last);
+/*
+ * Queues `t` on the hart `to` or, if it may not run there, on another one. `t` is READY (or NEW), in
+ * no queue and on no stack, and only the caller can change that. SIE off, no run queue held.
+ */
+void sched_place(struct thread *t, unsigned to, enum placing how);
+/* Queues `t`, whose rq is `rq`. Returns index + 1 of a hart that sched_tell must be told of once
+ * the lock is free, 0: none. */
+unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how) REQUIRES(&rq->lock);
+/* `rq` has queued threads: idle harts may look. Returns like sched_enqueue whom to tell of `t`. */
+unsigned sched_offer(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock);
+static inline void sched_tell(unsigned hart_plus_1)
+{
+	if (hart_plus_1)
+		hart_resched(harts[hart_plus_1 - 1]);
+}
+
+/* Has rq's hart look for a better thread: like sched_enqueue. */
+unsigned sched_ask(struct runq *rq) REQUIRES(&rq->lock);
+/* Takes a thread of another hart that this one may run. Idle thread, SIE off. */
+bool sched_steal(struct runq *mine);
+/* Gives one thread to a hart with clearly less to do. From the tick. */
+void sched_balance(struct runq *rq);
+
+/* ---- Switching (sched.c) ------------------------------------------------------------------- */
+
+/* Arms the tick of this hart if curr shares it. */
+void sched_arm_tick(struct runq *rq, uint64_t now_ns) REQUIRES(&rq->lock);
+void sched_show_rt(struct runq *rq) REQUIRES(&rq->lock);
+/* Preempts the caller if that was asked for meanwhile and it can be. Nothing held by the scheduler. */
+void sched_preempt_poke(void);
+
+static inline void sched_check_preempt(void)
+{
+	if (unlikely(lock_hart()->need_resched))
+		sched_preempt_poke();
+}
+
+#endif

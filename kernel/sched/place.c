@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which hart a thread goes to: wake-up placement, stealing, balancing.
+ *
+ * A thread that wakes up goes to its last hart if that is idle, else to an idle hart of its affinity,
+ * else (real-time) to a hart that runs no real-time thread, else to the shortest of three queues: its last,
+ * the waker's and one more in turn. A hart that becomes idle steals; a hart that shares itself by slices gives
+ * a thread away now and then. Nothing here grows with the number of harts beyond looking at the words of a
+ * bit mask.
+ *
+ * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue, or
+ * out of its sleep: READY, on_rq false, on_hart false), then placed under both locks. In between nobody
+ * else moves it: a wake-up sees READY, a steal does not find it, whoever changes its affinity or
+ * priority changes fields under the old queue's lock, and sched_place looks at them under that lock.
+ *
+ * No waiting thread beside an idle hart: two sets of harts, one protocol.
+ *   A hart that idles     sets its bit of sched_idle (AMO, acquire and release), then looks at
+ *                         sched_queued and takes the lock of each queue in it.
+ *   Who queues a thread   under the queue's lock: sets the bit of sched_queued (AMO) unless it is
+ *   behind another one    shown already, then looks at sched_idle and wakes a hart of it.
+ * If the bit was not shown, each side's AMO is before its look (.aq orders what follows), so one of the
+ * two sees the other. If it was shown, the lock of the queue decides: an idle hart that takes it later
+ * finds the thread; one that took it earlier and found nothing cleared the bit under that lock (so it
+ * was not shown), or found others and has work.
+ * A bit of sched_idle is cleared by whoever wakes that hart, so that two wakers choose two harts.
+ */
+#include "kernel/sched/internal.h"
+
+#include "lib/assert.h"
+
+struct hart_mask sched_accepting;
+struct hart_mask sched_idle;
+struct hart_mask sched_queued;
+struct hart_mask sched_running_rt;
+
+static bool masks_meet(const struct hart_mask *a, const struct hart_mask *b)
+{
+	for (unsigned w = 0; w < HART_MASK_WORDS; w++)
+		if (hart_mask_word(a, w) & hart_mask_word(b, w))
+			return true;
+	return false;
+}
+
+/* The first hart of *m after `hart`, in a circle; CONFIG_MAX_HARTS if *m is empty. */
+static unsigned mask_after(const struct hart_mask *m, unsigned hart)
+{
+	unsigned next = hart_mask_next(m, hart);
+
+	return next < CONFIG_MAX_HARTS ? next : hart_mask_first(m);
+}
+
+static unsigned hart_load(unsigned hart)
+{
+	/* Relaxed: a hint. */
+	return atomic_load_u32(&runq_of_hart(hart)->load, relaxed);
+}
+
+bool sched_allowed(const struct thread *t, const struct runq *rq)
+{
+	if (unlikely(!rq->accepting))
+		return false;
+	return likely(hart_mask_test(&t->affinity, rq->hart)) ||
+	       !masks_meet(&t->affinity, &sched_accepting);
+}
+
+/* Takes a hart of both masks out of sched_idle; CONFIG_MAX_HARTS if there is none. */
+static unsigned claim_idle(const struct hart_mask *may, unsigned after)
+{
+	struct hart_mask idle;
+
+	while (hart_mask_and(&idle, may, &sched_idle)) {
+		unsigned hart = mask_after(&idle, after);
+
+		if (hart_mask_atomic_clear(&sched_idle, hart))
+			return hart;
+	}
+	return CONFIG_MAX_HARTS;
+}
+
+/* A hart that runs no real-time thread, `last` for choice. */
+static unsigned choose_for_rt(const struct hart_mask *may, unsigned last)
+{
+	struct hart_mask fair = *may;
+	unsigned rt;
+
+	for_each_hart_in_mask(rt, &sched_running_rt)
+		hart_mask_clear(&fair, rt);
+	if (hart_mask_test(&fair, last))
+		return last;
+	return mask_after(&fair, last);
+}
+
+static unsigned choose_shortest(const struct hart_mask *may, unsigned last)
+{
+	unsigned here = lock_hart()->index;
+	/* Moves on with every decision of the last hart: some other hart, a different one each time. */
+	unsigned long turn = atomic_load_ulong(&runq_of_hart(last)->quiescent, relaxed) / 2;
+	unsigned best = mask_after(may, turn % nr_harts);
+
+	if (best != here && hart_mask_test(may, here) && hart_load(here) <= hart_load(best))
+		best = here;
+	if (best != last && hart_mask_test(may, last) && hart_load(last) <= hart_load(best))
+		best = last;
+	return best;
+}
+
+unsigned sched_choose(const struct thread *t, unsigned last)
+{
+	struct hart_mask may;
+	unsigned hart;
+
+	if (!hart_mask_and(&may, &t->affinity, &sched_accepting))
+		hart_mask_copy(&may, &sched_accepting);
+	if (hart_mask_test(&may, last) && !hart_load(last)) {
+		if (hart_mask_test(&sched_idle, last))
+			hart_mask_atomic_clear(&sched_idle, last);
+		return last;
+	}
+	hart = claim_idle(&may, last);
+	if (hart < CONFIG_MAX_HARTS)
+		return hart;
+	if (runq_is_rt(t)) {
+		hart = choose_for_rt(&may, last);
+		if (hart < CONFIG_MAX_HARTS)
+			return hart;
+	}
+	hart = choose_shortest(&may, last);
+	assert(hart < CONFIG_MAX_HARTS);
+	return hart;
+}
+
+/* Two branches and a loop over one or two locks are more than clang follows, hence unchecked. */
+void runq_lock_pair(struct runq *a, struct runq *b) UNCHECKED_LOCKING
+{
+	if (a == b) {
+		irqlock_acquire(&a->lock);
+	} else if (a->hart < b->hart) {
+		irqlock_acquire(&a->lock);
+		irqlock_acquire_second(&b->lock, &a->lock);
+	} else {
+		irqlock_acquire(&b->lock);
+		irqlock_acquire_second(&a->lock, &b->lock);
+	}
+}
+
+void runq_unlock_pair(struct runq *a, struct runq *b) UNCHECKED_LOCKING
+{
+	if (a != b)
+		irqlock_release(&b->lock);
+	irqlock_release(&a->lock);
+}
+
+unsigned sched_offer(struct runq *rq, const struct thread *t)
+{
+	unsigned hart;
+
+	if (!rq->queued_shown) {
+		rq->queued_shown = true;
+		/* Partner: the idle hart's AMO on sched_idle, before it looks here. */
+		hart_mask_atomic_set(&sched_queued, rq->hart);
+	}
+	if (likely(!masks_meet(&sched_idle, &t->affinity)))
+		return 0;
+	hart = claim_idle(&t->affinity, rq->hart);
+	return hart < CONFIG_MAX_HARTS ? hart + 1 : 0;
+}
+
+unsigned sched_ask(struct runq *rq)
+{
+	struct lock_hart *here = lock_hart();
+
+	if (here->index != rq->hart)
+		return rq->hart + 1;
+	here->need_resched = true;
+	return 0;
+}
+
+unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how)
+{
+	struct thread *curr = rq->curr;
+	uint64_t now = clock_now_ns();
+	unsigned tell = 0;
+
+	assert(!t->on_hart);
+	runq_charge(rq, now);
+	if (how == PLACE_WOKEN)
+		runq_settle(rq, t, SLEEPER_CREDIT_NS);
+	else if (how == PLACE_NEW)
+		t->vruntime = rq->min_vruntime;
+	/* Relaxed: published by the lock's release. */
+	atomic_store_u32(&t->state, THREAD_READY, relaxed);
+	runq_add(rq, t, RUNQ_TAIL);
+	if (!curr->is_idle || rq->nr_queued > 1)
+		tell = sched_offer(rq, t);
+	if (runq_preempts(t, curr))
+		return sched_ask(rq) ?: tell;
+	if (runq_wants_tick(rq) && !rq->tick_ns) {
+		/* A hart arms its own tick: there by IPI, after which it decides again. */
+		if (lock_hart()->index != rq->hart)
+			return rq->hart + 1;
+		sched_arm_tick(rq, now);
+	}
+	return tell;
+}
+
+static void change_queue(struct thread *t, struct runq *from, struct runq *to)
+	REQUIRES(&from->lock, &to->lock)
+{
+	if (from == to)
+		return;
+	runq_rebase(t, from, to);
+	/* Relaxed: under both locks; thread_runq_lock rechecks. */
+	atomic_store_ptr(&t->rq, to, relaxed);
+}
+
+void sched_place(struct thread *t, unsigned to, enum placing how)
+{
+	struct runq *from = thread_runq(t); /* stable: t is in transit and ours */
+	struct runq *rq;
+	unsigned tell;
+
+	for (;;) {
+		rq = runq_of_hart(to);
+		runq_lock_pair(from, rq);
+		if (likely(sched_allowed(t, rq)))
+			break;
+		/* Affinity or harts changed since the choice. */
+		runq_unlock_pair(from, rq);
+		to = sched_choose(t, from->hart);
+	}
+	change_queue(t, from, rq);
+	tell = sched_enqueue(rq, t, how);
+	runq_unlock_pair(from, rq);
+	sched_tell(tell);
+}
+
+static bool steal_from(struct runq *mine, struct runq *victim)
+{
+	struct thread *t = NULL;
+
+	runq_lock_pair(mine, victim);
+	if (mine->accepting)
+		t = runq_first_for(victim, mine->hart);
+	if (t) {
+		runq_remove(victim, t);
+		change_queue(t, victim, mine);
+		runq_add(mine, t, RUNQ_TAIL);
+	}
+	if (!victim->nr_queued && victim->queued_shown) {
+		victim->queued_shown = false;
+		hart_mask_atomic_clear(&sched_queued, victim->hart);
+	}
+	runq_unlock_pair(mine, victim);
+	return t;
+}
+
+bool sched_steal(struct runq *mine)
+{
+	/* Twice over the set: from the own hart up, then from 0 to the own one. */
+	for (unsigned half = 0; half < 2; half++) {
+		unsigned hart = hart_mask_find(&sched_queued, half ? 0 : mine->hart + 1);
+
+		for (; hart < (half ? mine->hart : CONFIG_MAX_HARTS);
+		     hart = hart_mask_next(&sched_queued, hart)) {
+			if (steal_from(mine, runq_of_hart(hart))) {
+				this_hart_unstable()->stats.steals++;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+void sched_balance(struct runq *rq)
+{
+	unsigned to = mask_after(&sched_accepting, (rq->hart + arch_time() / 64) % nr_harts);
+	unsigned tell = 0;
+	struct runq *other;
+	struct thread *t;
+
+	if (to >= CONFIG_MAX_HARTS || to == rq->hart ||
+	    hart_load(to) + 2 > atomic_load_u32(&rq->load, relaxed))
+		return;
+	other = runq_of_hart(to);
+	runq_lock_pair(rq, other);
+	t = other->accepting ? runq_first_for(rq, to) : NULL;
+	if (t) {
+		runq_remove(rq, t);
+		change_queue(t, rq, other);
+		tell = sched_enqueue(other, t, PLACE_MOVED);
+	}
+	runq_unlock_pair(rq, other);
+	sched_tell(tell);
+}

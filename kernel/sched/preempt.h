@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Preemption off and on. The depth is the thread's: one load of the current pointer finds it on
+ * whatever hart that executes (kernel/lock/context.h). A handler counts on the interrupted thread's
+ * depth and leaves it as it was.
+ */
+#ifndef KERNEL_SCHED_PREEMPT_H
+#define KERNEL_SCHED_PREEMPT_H
+
+#include "kernel/lock/context.h"
+#include "lib/types.h"
+
+/* Either. */
+static inline void preempt_disable(void)
+{
+	lock_thread()->preempt_depth++;
+	/* Keeps what follows behind it; this hart's own handlers are the only partners. */
+	__asm__ volatile("" : : : "memory");
+}
+
+/* need_resched was set while preemption was off: switches now, or has the software interrupt do it
+ * as soon as interrupts open. Out of line; either. */
+void preempt_enable_slow(void);
+
+/* Reschedules when it was the outermost one and a better thread waits. Either. */
+static inline void preempt_enable(void)
+{
+	struct lock_thread *t = lock_thread();
+
+	__asm__ volatile("" : : : "memory");
+	t->preempt_depth--;
+	__asm__ volatile("" : : : "memory");
+	/* A preemption between the two loads moves this thread and serves the request: reading another
+	 * hart's flag then costs a look, never a missed request. */
+	if (unlikely(!t->preempt_depth && lock_hart()->need_resched))
+		preempt_enable_slow();
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Quiescent-state reclamation: see qs.h for what a read section is.
+ *
+ * Each hart has a counter in its run queue: +2 at every scheduling decision, +1 when the idle thread goes to
+ * sleep and +1 when it wakes, so that odd means asleep. All three are made where no read section is open: a
+ * section keeps preemption off, so it lies between two decisions of its hart; handlers, which are
+ * sections too, run in the idle thread only after the second +1.
+ *
+ * One grace period, by the qs thread, for all entries that were there when it began: note the counters,
+ * ask each hart that is not asleep to decide, and wait until each was seen asleep, with another count, or
+ * not online. A hart that runs one thread without ticks answers by the IPI.
+ *
+ * Orders. The updater unpublishes an object, posts, and the qs thread has a full fence before it reads
+ * the counters. A hart's step is an AMO with acquire and release:
+ *   release  what a section read before the step is done when the step is seen (the qs thread reads by
+ *            acquire), so nobody uses what is reclaimed after it;
+ *   acquire  what a section reads after the step comes after it. If the step is seen in a period, then a
+ *            section after it started from a step that the counters' note (after the unpublishing and the
+ *            fence) had not seen, or that it had seen: in the first case the note's load is before
+ *            the AMO in the counter's order, so the unpublishing is before the section's loads; in
+ *            the second the section is waited for, as the note was even.
+ * The same argument holds for the step that ends an idle hart's sleep: noted as odd, the step is after the
+ * note, and its handlers see the unpublishing. A hart that comes online does so by AMOs on
+ * harts_online and reads shared data after them only.
+ *
+ * qs.lock (irqlock, rank QS)
+ *   Protects: the list of posted entries.
+ *   Taken by: qs_call, so also by handlers; the qs thread.
+ *   Order:    before run queues: nothing else is taken under it.
+ */
+#include "kernel/sched/qs.h"
+
+#include "kernel/hart/call.h"
+#include "kernel/sched/internal.h"
+#include "kernel/time/clock.h"
+#include "lib/assert.h"
+
+#define POLL_FIRST_NS (50 * NS_PER_US)
+#define POLL_MAX_NS (2 * NS_PER_MS)
+
+DEFINE_LOCK_CLASS(qs_lock_class, .name = "qs", .rank = RANK_QS,
+		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 5,
+		  .protects = "what waits for a grace period");
+
+static struct {
+	struct irqlock lock;
+	struct qs_entry *first GUARDED_BY(&lock);
+	struct qs_entry **last GUARDED_BY(&lock);	/* NULL: the list is empty */
+	struct thread *thread GUARDED_BY(&lock);	/* the qs thread, once it runs */
+	atomic_ulong periods;
+} qs = {.lock = IRQLOCK_INIT(&qs_lock_class)};
+
+void qs_call(struct qs_entry *entry, void (*fn)(struct qs_entry *entry))
+{
+	struct thread *thread;
+
+	entry->fn = fn;
+	entry->next = NULL;
+	irqlock_acquire(&qs.lock);
+	if (qs.first)
+		*qs.last = entry;
+	else
+		qs.first = entry;
+	qs.last = &entry->next;
+	thread = qs.thread;
+	irqlock_release(&qs.lock);
+	if (thread)
+		sched_wake(thread);
+}
+
+static struct qs_entry *take_all(void)
+{
+	struct qs_entry *first;
+
+	irqlock_acquire(&qs.lock);
+	first = qs.first;
+	qs.first = NULL;
+	irqlock_release(&qs.lock);
+	return first;
+}
+
+/* Acquire: what the hart's sections read before it is done. Partner: the AMOs on it. */
+static unsigned long count_of(unsigned hart)
+{
+	return atomic_load_ulong(&runq_of_hart(hart)->quiescent, acquire);
+}
+
+static bool has_passed(unsigned hart, unsigned long noted)
+{
+	unsigned long now = count_of(hart);
+
+	return now != noted || now % 2 || !hart_mask_test(&harts_online, hart);
+}
+
+/* Takes every hart that passed out of *pending; true if none is left. */
+static bool all_passed(struct hart_mask *pending, const unsigned long *noted)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, pending)
+		if (has_passed(hart, noted[hart]))
+			hart_mask_clear(pending, hart);
+	return hart_mask_empty(pending);
+}
+
+/* Only in the qs thread. Its own hart answers as the others do: by the switch when it sleeps. */
+static void grace_period(void)
+{
+	static unsigned long noted[CONFIG_MAX_HARTS];
+	struct hart_mask pending;
+	uint64_t nap = POLL_FIRST_NS;
+	unsigned hart;
+
+	hart_mask_copy(&pending, &harts_online);
+	/* The unpublishing, and who is online, before the counters. Partners: the AMOs on them. */
+	fence_full();
+	for_each_hart_in_mask(hart, &pending) {
+		noted[hart] = count_of(hart);
+		if (noted[hart] % 2)
+			hart_mask_clear(&pending, hart);
+		else
+			hart_resched(harts[hart]);
+	}
+	while (!all_passed(&pending, noted)) {
+		sched_sleep_ns(nap);
+		nap = MIN(nap * 2, POLL_MAX_NS);
+	}
+	/* The last counter before what the entries' functions give back. */
+	fence_full();
+	atomic_add_ulong(&qs.periods, 1, relaxed);
+}
+
+noreturn void qs_thread(void *arg)
+{
+	(void)arg;
+	irqlock_acquire(&qs.lock);
+	qs.thread = current_thread();
+	irqlock_release(&qs.lock);
+	for (;;) {
+		struct qs_entry *entry, *next;
+
+		sched_prepare_sleep(THREAD_SLEEPING);
+		entry = take_all();
+		if (!entry) {
+			schedule();
+			continue;
+		}
+		sched_cancel_sleep();
+		grace_period();
+		for (; entry; entry = next) {
+			next = entry->next;
+			entry->fn(entry);
+		}
+	}
+}
+
+struct qs_waiter {
+	struct qs_entry entry;
+	struct thread *thread;
+	atomic_bool done;
+};
+
+static void wake_waiter(struct qs_entry *entry)
+{
+	struct qs_waiter *w = container_of(entry, struct qs_waiter, entry);
+	struct thread *t = w->thread;
+
+	/* The waiter's frame may be gone after the store; the section keeps its thread from being
+	 * another one. */
+	qs_read_begin();
+	/* Release: the grace period before the waiter goes on. Partner: qs_synchronize. */
+	atomic_store_bool(&w->done, true, release);
+	sched_wake(t);
+	qs_read_end();
+}
+
+void qs_synchronize(void)
+{
+	struct qs_waiter w = {.thread = current_thread()};
+
+	might_sleep();
+	qs_call(&w.entry, wake_waiter);
+	for (;;) {
+		sched_prepare_sleep(THREAD_SLEEPING);
+		if (atomic_load_bool(&w.done, acquire))
+			break;
+		schedule();
+	}
+	sched_cancel_sleep();
+}
+
+/* Entries run in the order of their posts. */
+void qs_barrier(void)
+{
+	qs_synchronize();
+}
+
+uint64_t qs_periods(void)
+{
+	return atomic_load_ulong(&qs.periods, relaxed);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bringing harts up, the part that needs memory and threads (kernel/hart/bringup.h has the other
+ * one).
+ *
+ * Per hart: struct hart_meta, run queue, timer and work queues, an idle thread on a stack of its
+ * own, an interrupt stack and an emergency stack, all guard-paged. They live for ever: a hart that
+ * is given up may still arrive and use them.
+ *
+ * A work thread is made for each hart once it is online, since it is bound to it; a hart that comes
+ * late asks for it by work on a hart that is there.
+ */
+#include "kernel/task/bringup.h"
+
+#include "kernel/hart/bringup.h"
+#include "kernel/log.h"
+#include "kernel/mm/kmalloc.h"
+#include "kernel/mm/stack.h"
+#include "kernel/sched/runq.h"
+#include "kernel/sched/sched.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "kernel/time/timer.h"
+#include "kernel/wait/work.h"
+#include "lib/assert.h"
+#include "lib/errno.h"
+#include "lib/printf.h"
+
+#include "kernel/panic.h"
+
+#define EMERGENCY_PAGES 2
+
+/* By the boot thread, then by one item of work. */
+static bool has_work_thread[CONFIG_MAX_HARTS];
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+/* A hart_meta for every index. Without one a hart cannot even be shown: the rest is left out then.
+ */
+static void make_metas(void)
+{
+	for (unsigned i = 0; i < nr_harts; i++) {
+		struct hart_meta *h = harts[i];
+
+		if (!h) {
+			h = kzalloc(sizeof(*h), 0);
+			if (!h && boot_hart.index > i)
+				panic_as(EXIT_NO_MEMORY, "no memory for hart %u", i);
+			if (!h) {
+				log_error(
+					"no memory for harts %u to %u: not used", i, nr_harts - 1);
+				nr_harts = i;
+				return;
+			}
+			hart_attach(h, i);
+		}
+		lock_hart_register(&h->lock, i, h->hartid);
+		timer_init_hart(h);
+		work_init_hart(h);
+	}
+}
+
+static int make_stack(struct arch_stack *out, unsigned pages, const char *name)
+{
+	struct stack s;
+	int err = stack_alloc_named(&s, pages, name);
+
+	if (!err)
+		*out = (struct arch_stack){s.base, s.top};
+	return err;
+}
+
+/* Stacks and the idle thread; what was made before a failure stays with the hart, which is shown as
+ * failed and not tried again. */
+static int furnish(struct hart_meta *h)
+{
+	struct stack idle_stack;
+	int err;
+
+	h->runq = kzalloc(sizeof(struct runq), 0);
+	if (!h->runq)
+		return -ENOMEM;
+	err = make_stack(&h->arch.irq, CONFIG_STACK_PAGES, "interrupt");
+	if (!err)
+		err = make_stack(&h->arch.emergency, EMERGENCY_PAGES, "emergency");
+	if (!err)
+		err = stack_alloc_named(&idle_stack, CONFIG_STACK_PAGES, "idle");
+	if (err)
+		return err;
+	arch_hart_init(h);
+	if (!thread_create_idle(h, &idle_stack))
+		return -ENOMEM;
+	sched_init_hart(h);
+	return 0;
+}
+
+/* The boot hart runs already, on what the kernel's image holds. */
+static void furnish_boot_hart(void)
+{
+	struct hart_meta *h = &boot_hart;
+	struct stack stack = {.base = h->arch.boot.base, .top = h->arch.boot.top};
+
+	h->runq = kzalloc(sizeof(struct runq), 0);
+	if (!h->runq)
+		panic_as(EXIT_NO_MEMORY, "no memory for the first run queue");
+	thread_adopt_boot(h, &stack);
+	sched_init_hart(h);
+}
+
+void bringup_prepare(void)
+{
+	make_metas();
+	furnish_boot_hart();
+	for_each_hart(h) {
+		int err = h == &boot_hart ? 0 : furnish(h);
+
+		if (!err)
+			continue;
+		h->failure = err;
+		atomic_store_u32(&h->state, HART_FAILED, relaxed);
+		log_error("hart %u: no memory for its stacks: going on without it", h->index);
+	}
+}
+
+/* ---- Threads -------------------------------------------------------------------------------- */
+
+static int start_work_thread(struct hart_meta *h)
+{
+	char name[THREAD_NAME_MAX];
+	struct hart_mask only;
+	struct thread *t;
+
+	snprintf(name, sizeof(name), "work/%u", h->index);
+	t = thread_create(name, work_thread, h);
+	if (!t)
+		return -ENOMEM;
+	hart_mask_zero(&only);
+	hart_mask_set(&only, h->index);
+	if (sched_set_affinity(t, &only)) {
+		thread_discard(t);
+		return -ENODEV;
+	}
+	thread_run(t);
+	thread_detach(t);
+	return 0;
+}
+
+/* One for every hart that is online and has none. */
+static void start_work_threads(void)
+{
+	for_each_hart(h) {
+		int err;
+
+		if (has_work_thread[h->index] || !hart_is_online(h))
+			continue;
+		err = start_work_thread(h);
+		has_work_thread[h->index] = !err;
+		if (err)
+			log_error("hart %u: no work thread (error %d): others do its work",
+				h->index, err);
+	}
+}
+
+static void late_work_fn(struct work *w unused_arg)
+{
+	start_work_threads();
+}
+
+static struct work late_work = WORK_INIT(late_work_fn);
+
+/* A faulting item ended the work thread of `h`, which calls this as its last thread act. It is
+ * bound to its hart, so this hart is online. */
+static void work_thread_is_lost(struct hart_meta *h)
+{
+	if (start_work_thread(h))
+		log_error("hart %u: no new work thread: others do its work", h->index);
+}
+
+static void hart_is_late(struct hart_meta *h unused_arg)
+{
+	work_queue(&late_work);
+}
+
+static void nap(void)
+{
+	sched_sleep_ns(NS_PER_MS);
+}
+
+unsigned bringup_start(void)
+{
+	unsigned online;
+
+	hart_set_nap(nap);
+	hart_set_late_hook(hart_is_late);
+	work_thread_lost = work_thread_is_lost;
+	/* The boot hart's first: from here on work has somewhere to go. */
+	start_work_threads();
+	online = hart_start_all();
+	start_work_threads();
+	return online;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* What harts need of memory, threads and queues: given to them here, for kernel/main.c. */
+#ifndef KERNEL_TASK_BRINGUP_H
+#define KERNEL_TASK_BRINGUP_H
+
+/* Gives every hart of the tree its hart_meta, queues, stacks and idle thread; after thread_init and
+ * sched_init. A hart for which there is no memory is HART_FAILED. Boot hart, SIE off, once. */
+void bringup_prepare(void);
+/* Starts the other harts and the threads that each has; returns how many are online. Thread, may
+ * sleep. */
+unsigned bringup_start(void);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A completion: "it is done", said once per waiter (complete) or for all, present and future
+ * (complete_all), until completion_reset. It may lie on the stack of the one who waits: complete
+ * touches it no more once the waiter can return.
+ */
+#ifndef KERNEL_WAIT_COMPLETION_H
+#define KERNEL_WAIT_COMPLETION_H
+
+#include "kernel/wait/waitq.h"
+
+struct completion {
+	struct waitq wq;
+	unsigned done GUARDED_BY(&wq);	/* waits that need not sleep; UINT_MAX: all */
+};
+
+/* The class is that of the inner irqlock: a spinning rank (RANK_WAITQ). */
+#define COMPLETION_INIT(class_) {.wq = WAITQ_INIT(class_)}
+/* Not in use. Either. */
+void completion_init(struct completion *c, struct lock_class *class);
+/* As after completion_init; nobody waits. Either. */
+void completion_reset(struct completion *c);
+
+/* Ends one wait, or every wait from now on. Either. */
+void complete(struct completion *c);
+void complete_all(struct completion *c);
+
+/* Thread, may sleep. 0, -ETIMEDOUT at the deadline (clock_now_ns), -EINTR when killed. */
+void wait_for_completion(struct completion *c);
+int wait_for_completion_timeout(struct completion *c, uint64_t deadline_ns);
+int wait_for_completion_intr(struct completion *c);
+int wait_for_completion_limit(struct completion *c, const struct wait_limit *limit);
+/* Takes one if it is there. Either; does not wait. */
+bool completion_try(struct completion *c);
+/* A wait would not sleep at this moment. Either. */
+bool completion_done(struct completion *c);
+
+#endif

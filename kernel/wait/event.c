@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Which events are signalled by posted work (event.h). */
+#include "kernel/wait/event.h"
+
+#include "kernel/lock/check.h"
+#include "kernel/lock/context.h"
+#include "kernel/log.h"
+
+#define PAIRS_MAX 64
+
+/* event: claims the slot, NULL before; mix: stored after it (release), NULL until then. */
+static struct event_pair {
+	atomic_ptr event, mix;
+} pairs[PAIRS_MAX];
+static atomic_bool full_said;
+
+void event_declare(const struct lock_class *event, const struct lock_class *mix)
+{
+	if (!CONFIG_LOCKCHECK)
+		return;
+	for (struct event_pair *p = pairs; p < pairs + PAIRS_MAX; p++) {
+		void *there = NULL;
+
+		/* Relaxed: the slot's other half is published by itself. */
+		if (atomic_cas_ptr(&p->event, &there, (void *)event, relaxed)) {
+			/* Release; partner: the acquire in known_pair. */
+			atomic_store_ptr(&p->mix, (void *)mix, release);
+			return;
+		}
+		if (there == event && atomic_load_ptr(&p->mix, relaxed) == mix)
+			return;
+	}
+	if (!atomic_xchg_bool(&full_said, true, relaxed))
+		log_warn("wait: more than %d pairs of events and mixed locks; the rest is not checked",
+			 PAIRS_MAX);
+}
+
+static bool known_pair(const struct lock_class *event, const struct lock_class *mix)
+{
+	for (struct event_pair *p = pairs; p < pairs + PAIRS_MAX; p++) {
+		/* Acquire; partner: event_declare. */
+		const void *its_mix = atomic_load_ptr(&p->mix, acquire);
+
+		if (!its_mix && !atomic_load_ptr(&p->event, relaxed))
+			return false;
+		if (its_mix == mix && atomic_load_ptr(&p->event, relaxed) == event)
+			return true;
+	}
+	return false;
+}
+
+static const struct held_lock *innermost_mixed(const struct held_lock *held, unsigned nr)
+{
+	while (nr-- > 0)
+		if (held[nr].flags & CHECK_MIXED)
+			return &held[nr];
+	return NULL;
+}
+
+void event_note_wake(const struct lock_class *event)
+{
+	const struct lock_thread *t = lock_thread();
+	const struct held_lock *mix;
+	bool before;
+
+	if (!t->posted_work)
+		return;
+	before = arch_irq_save();
+	/* Posted work holds its lock: on the hart's record in a handler, on the thread's otherwise. */
+	if (lock_hart()->in_irq != IRQ_NONE)
+		mix = innermost_mixed(lock_hart()->held, lock_hart()->nr_held);
+	else
+		mix = innermost_mixed(t->held, t->nr_held);
+	if (mix)
+		event_declare(event, mix->class);
+	arch_irq_restore(before);
+}
+
+void event_note_wait(const void *what, const struct lock_class *event, uintptr_t pc)
+{
+	const struct lock_thread *t = lock_thread();
+
+	for (unsigned i = 0; i < t->nr_held; i++) {
+		const struct held_lock *held = &t->held[i];
+
+		if (!(held->flags & CHECK_MIXED) || !known_pair(event, held->class))
+			continue;
+		lockcheck_report(KIND_DEADLOCK, "event", what, event,
+				 "waits (at %p) for %s with %s held (acquired at %p), and only work "
+				 "posted to the latter signals the former",
+				 (void *)pc, event->name, held->class->name, (void *)held->pc);
+		return;
+	}
+}

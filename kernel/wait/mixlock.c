@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mixed lock (mixlock.h).
+ *
+ * No post is lost: it is appended under pi.wq.lock to a lock that is owned, with QUEUED set in the
+ * word; an owner that gives the lock up with QUEUED set comes here, and gives it up, under the same
+ * pi.wq.lock, only to nobody with the queue empty, or to somebody together with the queue.
+ *
+ * Exactly once: `queued` is claimed by the poster's exchange and cleared by the runner's, which comes
+ * after the item left the queue and before its function begins. The exchanges also order what was
+ * stored before a post, successful or not, before the run that is due.
+ *
+ * While an item runs the lock has its owner by the word: the poster or holder, a thread or a
+ * handler (PILOCK_HANDLER), or the work thread that it was passed to.
+ */
+#include "kernel/wait/mixlock.h"
+
+#include "kernel/sched/qs.h"
+#include "kernel/wait/pi.h"
+#include "lib/errno.h"
+
+#define HOLD (CHECK_THREAD | CHECK_MIXED | CHECK_WRITE)
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+static_assert(offsetof(struct mixlock, pi) == 0, "records name the pilock by the mixlock's address");
+
+static bool in_handler(void)
+{
+	/* Handlers run with interrupts off; with them on, the hart could change under our feet. */
+	return !arch_irq_enabled() && lock_hart()->in_irq != IRQ_NONE;
+}
+
+static uint32_t handler_word(void)
+{
+	return PILOCK_HANDLER | (uint32_t)lock_hart()->index << 16;
+}
+
+static uint32_t my_word(void)
+{
+	return in_handler() ? handler_word() : lock_thread()->handle;
+}
+
+static unsigned my_bound(void)
+{
+	return in_handler() ? MIXLOCK_HANDLER_MAX : MIXLOCK_THREAD_MAX;
+}
+
+void mixlock_init(struct mixlock *m, struct lock_class *class) UNCHECKED_LOCKING
+{
+	/* Unchecked: nobody else knows it yet. */
+	pilock_init(&m->pi, PILOCK_MIXLOCK, class);
+	m->first = NULL;
+	m->last = NULL;
+	work_init(&m->drain, mixlock_drain);
+}
+
+void mixwork_init(struct mixwork *w, void (*fn)(struct mixwork *w))
+{
+	*w = (struct mixwork){.fn = fn};
+}
+
+/* ---- Posted work ---------------------------------------------------------------------------- */
+
+/* Runs w, which is in no queue, under the lock. */
+static void run(struct mixlock *m, struct mixwork *w)
+{
+	struct lock_thread *t = lock_thread();
+	void (*fn)(struct mixwork *w) = w->fn;
+	bool before = t->posted_work;
+
+	/* Relaxed: the owner changes this flag, or a dead one's heir before it became the owner. */
+	w->cancelled = atomic_load_u32(&m->pi.word, relaxed) & PILOCK_ABANDONED;
+	/* Acquire: sees what posters stored; release: they may use the item again. Partner: the
+	 * exchange in mixlock_post. */
+	atomic_xchg_u32(&w->queued, 0, acq_rel);
+	t->posted_work = true;
+	fn(w);
+	t->posted_work = before;
+}
+
+static struct mixwork *pop(struct mixlock *m) REQUIRES(&m->pi.wq)
+{
+	struct mixwork *w = guarded(&m->pi.wq.lock, m->first);
+
+	if (w)
+		m->first = w->next;
+	return w;
+}
+
+static void append(struct mixlock *m, struct mixwork *w) REQUIRES(&m->pi.wq)
+{
+	w->next = NULL;
+	if (guarded(&m->pi.wq.lock, m->first))
+		m->last->next = w;
+	else
+		m->first = w;
+	m->last = w;
+	m->pi.posts_pending = true;
+}
+
+/* Nobody waits, and the caller has done its share: the hart's work thread is the owner from here on. */
+static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
+{
+	struct thread *t = work_thread_here();
+	bool queued;
+
+	/* Without a thread yet, the lock is owned by no one that inherits until the work begins. */
+	pilock_set_owner_locked(&m->pi, t, t ? t->lock.handle : handler_word());
+	/* One stretch, so that the work goes to the queue of that thread. */
+	irq_off();
+	waitq_unlock(&m->pi.wq);
+	queued = work_queue(&m->drain);
+	irq_on();
+	assert(queued);
+}
+
+/* The caller owns the lock: runs at most `bound` of what is posted, gives the lock up or passes it on. */
+static void release_posts(struct mixlock *m, unsigned bound, uintptr_t pc)
+{
+	struct mixwork *w;
+
+	waitq_lock(&m->pi.wq);
+	while (bound-- > 0 && (w = pop(m))) {
+		waitq_unlock(&m->pi.wq);
+		run(m, w);
+		waitq_lock(&m->pi.wq);
+	}
+	check_release(m, m->pi.class, HOLD, pc);
+	if (!m->first) {
+		m->pi.posts_pending = false;
+		pilock_pass_locked(&m->pi);
+	} else if (waitq_first(&m->pi.wq)) {
+		pilock_grant_locked(&m->pi, waitq_first(&m->pi.wq));
+	} else {
+		pass_to_work_thread(m);
+		return;
+	}
+	waitq_unlock(&m->pi.wq);
+}
+
+/* True: the lock was free and is the caller's. False: w is queued. *changed: for pi_propagate. */
+static bool take_or_append(struct mixlock *m, struct mixwork *w, struct thread **changed)
+	REQUIRES(&m->pi.wq)
+{
+	bool dead;
+
+	for (;;) {
+		if (pilock_take_locked(&m->pi, my_word(), true))
+			return true;
+		if (!pilock_mark_queued(&m->pi))
+			continue;
+		append(m, w);
+		*changed = pilock_inherit_locked(&m->pi, &dead);
+		if (!dead)
+			return false;
+		/* The owner's end was not known here, so nothing was queued before w. */
+		pop(m);
+		m->pi.posts_pending = false;
+	}
+}
+
+bool mixlock_post(struct mixlock *m, struct mixwork *w)
+{
+	struct lock_class *class = m->pi.class;
+	struct thread *changed = NULL;
+	bool mine;
+
+	if (!check_acquire(m, class, HOLD | CHECK_TRY, CALLER))
+		return false;
+	/* Release: the run that is due sees what we stored before; partner: run(). */
+	if (atomic_xchg_u32(&w->queued, 1, acq_rel))
+		return false;
+	qs_read_begin();
+	waitq_lock(&m->pi.wq);
+	mine = take_or_append(m, w, &changed);
+	waitq_unlock(&m->pi.wq);
+	pi_propagate(changed);
+	qs_read_end();
+	if (!mine)
+		return true;
+	lock_stat(class, LOCK_ACQUIRED);
+	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
+	run(m, w);
+	release_posts(m, my_bound(), CALLER);
+	return true;
+}
+
+/* The work thread's part, of a lock that was passed to it with its queue. */
+void mixlock_drain(struct work *work)
+{
+	struct mixlock *m = container_of(work, struct mixlock, drain);
+	struct thread *me = current_thread(), *changed = NULL;
+
+	qs_read_begin();
+	waitq_lock(&m->pi.wq);
+	/* The work may have moved to another hart's thread, or had none when it was queued. */
+	if (!pilock_is_mine(&m->pi)) {
+		changed = pi_detach(&m->pi);
+		pilock_set_owner_locked(&m->pi, me, me->lock.handle);
+	}
+	waitq_unlock(&m->pi.wq);
+	pi_propagate(changed);
+	qs_read_end();
+	check_acquired(m, m->pi.class, HOLD | CHECK_TRY, CALLER);
+	release_posts(m, MIXLOCK_THREAD_MAX, CALLER);
+}
+
+void mixlock_release_dead(struct mixlock *m)
+{
+	check_acquired(m, m->pi.class, HOLD | CHECK_TRY, CALLER);
+	release_posts(m, MIXLOCK_THREAD_MAX, CALLER);
+}
+
+/* ---- The lock ------------------------------------------------------------------------------- */
+
+static int acquire(struct mixlock *m, const struct wait_limit *limit, uintptr_t pc)
+{
+	struct lock_class *class = m->pi.class;
+	int rc = 0;
+
+	if (!check_acquire(m, class, HOLD, pc))
+		return -EDEADLK;
+	if (!pilock_try_fast(&m->pi))
+		rc = pilock_lock_slow(&m->pi, limit);
+	if (rc && rc != -EOWNERDEAD)
+		return rc;
+	lock_stat(class, LOCK_ACQUIRED);
+	check_acquired(m, class, HOLD, pc);
+	return rc;
+}
+
+static int acquire_plain(struct mixlock *m, const struct wait_limit *limit, uintptr_t pc)
+{
+	int rc = acquire(m, limit, pc);
+
+	if (rc != -EOWNERDEAD)
+		return rc;
+	pilock_not_robust(&m->pi);
+	return 0;
+}
+
+/* Unchecked, here and below: the pilock inside is the lock, which clang cannot know. */
+void mixlock_lock_slow(struct mixlock *m) UNCHECKED_LOCKING
+{
+	acquire_plain(m, &WAIT_PLAIN, CALLER);
+}
+
+int mixlock_lock_limit(struct mixlock *m, const struct wait_limit *limit) UNCHECKED_LOCKING
+{
+	return acquire_plain(m, limit, CALLER);
+}
+
+int mixlock_lock_robust(struct mixlock *m) UNCHECKED_LOCKING
+{
+	return acquire(m, &WAIT_PLAIN, CALLER);
+}
+
+bool mixlock_try(struct mixlock *m) UNCHECKED_LOCKING
+{
+	struct lock_class *class = m->pi.class;
+	uint32_t free = 0;
+
+	if (!check_acquire(m, class, HOLD | CHECK_TRY, CALLER))
+		return false;
+	/* Acquire; partner: the release of the unlock before. */
+	if (!atomic_cas_u32(&m->pi.word, &free, my_word(), acquire))
+		return false;
+	lock_stat(class, LOCK_ACQUIRED);
+	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
+	return true;
+}
+
+void mixlock_unlock_slow(struct mixlock *m) UNCHECKED_LOCKING
+{
+	uint32_t mine = my_word();
+
+	if (pilock_owner(&m->pi) != mine) {
+		check_release(m, m->pi.class, HOLD, CALLER);
+		assert(CONFIG_LOCKCHECK);	/* and a test expected the report */
+		return;
+	}
+	/* Release; partner: whoever takes the lock next. With a flag set it fails. */
+	if (CONFIG_LOCKCHECK || !atomic_cas_u32(&m->pi.word, &mine, 0, release))
+		release_posts(m, my_bound(), CALLER);
+}
+
+void mixlock_recover(struct mixlock *m)
+{
+	pilock_recover(&m->pi);
+}
+
+bool mixlock_held_by_me(const struct mixlock *m)
+{
+	return pilock_owner(&m->pi) == my_word();
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reader/writer mutex (rwmutex.h).
+ *
+ * The writer's bit is set and cleared by the owner of the inner lock only, so a reader that owns it
+ * finds the bit clear, except after a writer died. A reader that comes by the fast way may slip in until the
+ * bit is set; from then on the count only falls.
+ *
+ * The last reader's decrement and the wake of the writer are one hold of drain.lock, and the writer
+ * looks at the count under it: it neither misses the wake nor returns, and lets the memory go, before
+ * the reader is through.
+ *
+ * What a thread reads is on its record of held locks (lock_thread.held) in every configuration: by the
+ * checker, or, without it, by note_read: should the thread die, its hold is given back.
+ */
+#include "kernel/wait/rwmutex.h"
+
+#include "lib/errno.h"
+
+#define READ_HOLD (CHECK_THREAD | CHECK_READ)
+#define WRITE_HOLD (CHECK_THREAD | CHECK_WRITE)
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
+static_assert(offsetof(struct rwmutex, pi) == 0, "records name the pilock by the rwmutex's address");
+
+void rwmutex_init(struct rwmutex *rw, struct lock_class *class)
+{
+	pilock_init(&rw->pi, PILOCK_RWMUTEX, class);
+	atomic_store_u32(&rw->count, 0, relaxed);
+	waitq_init(&rw->drain, &pilock_waitq_class);
+}
+
+/* One more reader, unless a writer is there. */
+static bool read_enter(struct rwmutex *rw)
+{
+	uint32_t n = atomic_load_u32(&rw->count, relaxed);
+
+	while (!(n & RWMUTEX_WRITER))
+		/* Acquire; partner: the writer's release in write_leave. */
+		if (atomic_cas_u32(&rw->count, &n, n + 1, acquire))
+			return true;
+	return false;
+}
+
+static void read_leave(struct rwmutex *rw)
+{
+	uint32_t n = atomic_load_u32(&rw->count, relaxed);
+
+	while (!(n & RWMUTEX_WRITER))
+		/* Release: our reads are over before a writer sees it; partner: write_enter. */
+		if (atomic_cas_u32(&rw->count, &n, n - 1, release))
+			return;
+	waitq_lock(&rw->drain);
+	/* Release: as above. */
+	if (atomic_add_u32(&rw->count, -1u, release) == (RWMUTEX_WRITER | 1))
+		waitq_wake_locked(&rw->drain, 1);
+	waitq_unlock(&rw->drain);
+}
+
+static void note_read(struct rwmutex *rw, uintptr_t pc)
+{
+	struct lock_thread *t = lock_thread();
+
+	check_acquired(rw, rw->pi.class, READ_HOLD, pc);
+	if (CONFIG_LOCKCHECK)
+		return;
+	assert(t->nr_held < HELD_MAX);
+	t->held[t->nr_held] = (struct held_lock){.lock = rw, .class = rw->pi.class, .pc = pc,
+						 .flags = READ_HOLD};
+	t->nr_held++;
+}
+
+static bool forget_read(struct rwmutex *rw, uintptr_t pc)
+{
+	struct lock_thread *t = lock_thread();
+
+	if (CONFIG_LOCKCHECK)
+		return check_release(rw, rw->pi.class, READ_HOLD, pc);
+	for (unsigned i = t->nr_held; i-- > 0;) {
+		if (t->held[i].lock != rw)
+			continue;
+		t->held[i] = t->held[--t->nr_held];
+		return true;
+	}
+	assert(!"a reader's unlock by a thread that does not read");
+	return false;
+}
+
+static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
+{
+	struct lock_class *class = rw->pi.class;
+	int rc;
+
+	if (!check_acquire(rw, class, READ_HOLD, pc))
+		return -EDEADLK;
+	while (!read_enter(rw)) {
+		/* Through the writers' door, and at once out of it again. */
+		rc = pilock_try_fast(&rw->pi) ? 0 : pilock_lock_slow(&rw->pi, limit);
+		if (rc && rc != -EOWNERDEAD)
+			return rc;
+		if (rc) {
+			pilock_not_robust(&rw->pi);
+			pilock_unlock_slow(&rw->pi);
+			return -EOWNERDEAD;
+		}
+		if (!read_enter(rw))
+			assert(!"a writer's bit without a writer");
+		if (!pilock_unlock_fast(&rw->pi))
+			pilock_unlock_slow(&rw->pi);
+		break;
+	}
+	lock_stat(class, LOCK_ACQUIRED);
+	note_read(rw, pc);
+	return 0;
+}
+
+/* The inner lock is the caller's: shuts the readers out and waits until they have left. */
+static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
+{
+	struct wait_entry e;
+	int rc = 0;
+
+	/* Acquire, here and below; partner: read_leave. */
+	if (!(atomic_or_u32(&rw->count, RWMUTEX_WRITER, acquire) & ~RWMUTEX_WRITER))
+		return 0;
+	wait_entry_init(&e, &rw->drain, NULL, true);
+	waitq_lock(&rw->drain);
+	while (!rc && atomic_load_u32(&rw->count, acquire) != RWMUTEX_WRITER) {
+		rc = waitq_sleep(&rw->drain, &e, limit);
+		e.woken = false;
+	}
+	if (atomic_load_u32(&rw->count, acquire) == RWMUTEX_WRITER)
+		rc = 0;
+	waitq_dequeue(&rw->drain, &e);
+	waitq_unlock(&rw->drain);
+	return rc;
+}
+
+static void write_leave(struct rwmutex *rw)
+{
+	/* Release: our writes are there for readers that enter; partner: read_enter. */
+	atomic_and_u32(&rw->count, ~RWMUTEX_WRITER, release);
+	if (!pilock_unlock_fast(&rw->pi))
+		pilock_unlock_slow(&rw->pi);
+}
+
+static int write_acquire(struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
+{
+	struct lock_class *class = rw->pi.class;
+	int dead = 0, rc;
+
+	if (!check_acquire(rw, class, WRITE_HOLD, pc))
+		return -EDEADLK;
+	if (!pilock_try_fast(&rw->pi))
+		dead = pilock_lock_slow(&rw->pi, limit);
+	if (dead && dead != -EOWNERDEAD)
+		return dead;
+	lock_thread()->waiting_class = class;
+	lock_thread()->waiting_for = rw;
+	rc = write_enter(rw, limit);
+	lock_thread()->waiting_for = NULL;
+	if (rc) {
+		write_leave(rw);
+		return rc;
+	}
+	lock_stat(class, LOCK_ACQUIRED);
+	check_acquired(rw, class, WRITE_HOLD, pc);
+	return dead;
+}
+
+static int write_acquire_plain(struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
+{
+	int rc = write_acquire(rw, limit, pc);
+
+	if (rc != -EOWNERDEAD)
+		return rc;
+	pilock_not_robust(&rw->pi);
+	return 0;
+}
+
+/* Unchecked, here and below: the words inside are the lock, which clang cannot know. */
+void rwmutex_read_lock(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	read_acquire(rw, &WAIT_PLAIN, CALLER);
+}
+
+int rwmutex_read_lock_limit(struct rwmutex *rw, const struct wait_limit *limit) UNCHECKED_LOCKING
+{
+	return read_acquire(rw, limit, CALLER);
+}
+
+bool rwmutex_read_try(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	if (!check_acquire(rw, rw->pi.class, READ_HOLD | CHECK_TRY, CALLER) || !read_enter(rw))
+		return false;
+	lock_stat(rw->pi.class, LOCK_ACQUIRED);
+	note_read(rw, CALLER);
+	return true;
+}
+
+void rwmutex_read_unlock(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	if (forget_read(rw, CALLER))
+		read_leave(rw);
+}
+
+void rwmutex_write_lock(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	write_acquire_plain(rw, &WAIT_PLAIN, CALLER);
+}
+
+int rwmutex_write_lock_limit(struct rwmutex *rw, const struct wait_limit *limit) UNCHECKED_LOCKING
+{
+	return write_acquire_plain(rw, limit, CALLER);
+}
+
+int rwmutex_write_lock_robust(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	return write_acquire(rw, &WAIT_PLAIN, CALLER);
+}
+
+bool rwmutex_write_try(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	struct lock_class *class = rw->pi.class;
+	uint32_t none = 0;
+
+	if (!check_acquire(rw, class, WRITE_HOLD | CHECK_TRY, CALLER) || !pilock_try_fast(&rw->pi))
+		return false;
+	/* Acquire; partner: read_leave. */
+	if (!atomic_cas_u32(&rw->count, &none, RWMUTEX_WRITER, acquire)) {
+		if (!pilock_unlock_fast(&rw->pi))
+			pilock_unlock_slow(&rw->pi);
+		return false;
+	}
+	lock_stat(class, LOCK_ACQUIRED);
+	check_acquired(rw, class, WRITE_HOLD | CHECK_TRY, CALLER);
+	return true;
+}
+
+void rwmutex_write_unlock(struct rwmutex *rw) UNCHECKED_LOCKING
+{
+	if (check_release(rw, rw->pi.class, WRITE_HOLD, CALLER))
+		write_leave(rw);
+}
+
+void rwmutex_recover(struct rwmutex *rw)
+{
+	pilock_recover(&rw->pi);
+}
+
+bool rwmutex_write_held_by_me(const struct rwmutex *rw)
+{
+	return pilock_is_mine(&rw->pi) &&
+	       (atomic_load_u32(&rw->count, relaxed) & RWMUTEX_WRITER);
+}
+
+void rwmutex_reader_died(struct rwmutex *rw)
+{
+	read_leave(rw);
+}

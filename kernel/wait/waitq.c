@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sleeping for an event (waitq.h).
+ *
+ * One sleep: under wq.lock the entry is queued and the thread's state is set (sched_prepare_sleep),
+ * then what could have happened before is looked at: a wake (entry.woken, same lock), the time limit
+ * (`fired`), a kill (`killed`). Each of them is stored before its sched_wake, and the state is
+ * stored before the look (full fence in sched_prepare_sleep): one of the two sees the other. schedule()
+ * may return for no reason, so this is a loop.
+ */
+#include "kernel/wait/waitq.h"
+
+#include "kernel/sched/sched.h"
+#include "kernel/time/clock.h"
+#include "kernel/time/timer.h"
+#include "kernel/wait/pi.h"
+#include "lib/errno.h"
+
+/* The limit of one sleep; on the sleeper's stack, which stays until timer_cancel_sync. */
+struct wait_timer {
+	struct timer timer;
+	struct thread *thread;
+	atomic_u32 fired;
+};
+
+static struct wait_entry *entry_of(const struct rbnode *node)
+{
+	return rbtree_entry(node, struct wait_entry, node);
+}
+
+/* Non-exclusive ones first, because every wake is for them; then by priority. */
+static bool waitq_less(const struct rbnode *a, const struct rbnode *b)
+{
+	const struct wait_entry *ea = entry_of(a), *eb = entry_of(b);
+
+	if (ea->exclusive != eb->exclusive)
+		return eb->exclusive;
+	return ea->prio > eb->prio;
+}
+
+void waitq_init(struct waitq *wq, struct lock_class *class) UNCHECKED_LOCKING
+{
+	/* Unchecked: nobody else knows the queue yet. */
+	irqlock_init(&wq->lock, class);
+	rbtree_init(&wq->waiters);
+}
+
+unsigned waitq_wake_one(struct waitq *wq)
+{
+	unsigned n;
+
+	event_signalled(wq->lock.class);
+	waitq_lock(wq);
+	n = waitq_wake_locked(wq, 1);
+	waitq_unlock(wq);
+	return n;
+}
+
+unsigned waitq_wake_all(struct waitq *wq)
+{
+	unsigned n;
+
+	event_signalled(wq->lock.class);
+	waitq_lock(wq);
+	n = waitq_wake_locked(wq, UINT_MAX);
+	waitq_unlock(wq);
+	return n;
+}
+
+bool waitq_has_waiters(struct waitq *wq)
+{
+	bool has;
+
+	waitq_lock(wq);
+	has = waitq_first(wq);
+	waitq_unlock(wq);
+	return has;
+}
+
+void wait_entry_init(struct wait_entry *e, struct waitq *wq, struct pilock *pilock, bool exclusive)
+{
+	*e = (struct wait_entry){
+		.wq = wq, .thread = current_thread(), .pilock = pilock, .exclusive = exclusive};
+}
+
+void waitq_begin(struct waitq *wq, struct wait_entry *e, bool exclusive)
+{
+	event_awaited(wq, wq->lock.class, (uintptr_t)__builtin_return_address(0));
+	wait_entry_init(e, wq, NULL, exclusive);
+	lock_thread()->waiting_class = wq->lock.class;
+	lock_thread()->waiting_for = wq;
+	waitq_lock(wq);
+}
+
+void waitq_end(struct waitq *wq, struct wait_entry *e)
+{
+	waitq_dequeue(wq, e);
+	waitq_unlock(wq);
+	lock_thread()->waiting_for = NULL;
+}
+
+void waitq_enqueue(struct waitq *wq, struct wait_entry *e)
+{
+	/* First, for it says what the thread's priority is; from here on a change of that finds the
+	 * entry, and waits for wq.lock to move it. */
+	pi_publish_wait(wq, e);
+	e->queued = true;
+	e->woken = false;
+	rbtree_insert(&wq->waiters, &e->node, waitq_less);
+}
+
+void waitq_unlink(struct waitq *wq, struct wait_entry *e)
+{
+	rbtree_remove(&wq->waiters, &e->node);
+	e->queued = false;
+}
+
+void waitq_dequeue(struct waitq *wq, struct wait_entry *e)
+{
+	if (e->queued)
+		waitq_unlink(wq, e);
+	if (e->serial)
+		pi_retract_wait(wq, e);
+}
+
+struct wait_entry *waitq_first(struct waitq *wq)
+{
+	struct rbnode *first = rbtree_first(&wq->waiters);
+
+	return first ? entry_of(first) : NULL;
+}
+
+bool waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio)
+{
+	rbtree_remove(&wq->waiters, &e->node);
+	e->prio = prio;
+	return rbtree_insert(&wq->waiters, &e->node, waitq_less);
+}
+
+void waitq_grant(struct waitq *wq, struct wait_entry *e)
+{
+	waitq_unlink(wq, e);
+	waitq_nudge(wq, e);
+}
+
+/* The entry's owner needs wq.lock to leave, so its thread is there until that is released. */
+void waitq_nudge(unused_arg struct waitq *wq, struct wait_entry *e)
+{
+	e->woken = true;
+	sched_wake(e->thread);
+}
+
+unsigned waitq_wake_locked(struct waitq *wq, unsigned nr_exclusive)
+{
+	struct wait_entry *e;
+	unsigned n = 0;
+
+	for (; (e = waitq_first(wq)); n++) {
+		if (e->exclusive && !nr_exclusive--)
+			break;
+		waitq_grant(wq, e);
+	}
+	return n;
+}
+
+static void limit_reached(struct timer *timer)
+{
+	struct wait_timer *t = container_of(timer, struct wait_timer, timer);
+
+	/* Release: with the full fence of sched_wake before the look at the state; partner: the look
+	 * at `fired` after sched_prepare_sleep. */
+	atomic_store_u32(&t->fired, 1, release);
+	sched_wake(t->thread);
+}
+
+/* Why this sleep is over; 1: it is not. */
+static int sleep_result(const struct wait_entry *e, struct wait_timer *timer,
+			const struct wait_limit *limit)
+{
+	if (e->woken)
+		return 0;
+	/* Relaxed, both: ordered by sched_prepare_sleep's fence; nothing hangs on what they say. */
+	if (limit->interruptible && atomic_load_u32(&e->thread->killed, relaxed))
+		return -EINTR;
+	if (limit->deadline_ns != WAIT_FOREVER && atomic_load_u32(&timer->fired, relaxed))
+		return -ETIMEDOUT;
+	return 1;
+}
+
+static int sleep_until_result(struct waitq *wq, struct wait_entry *e, struct wait_timer *timer,
+			      const struct wait_limit *limit) REQUIRES(wq)
+{
+	int rc;
+
+	for (;;) {
+		sched_prepare_sleep(limit->interruptible ? THREAD_SLEEPING_INTR : THREAD_SLEEPING);
+		rc = sleep_result(e, timer, limit);
+		if (rc <= 0)
+			break;
+		waitq_unlock(wq);
+		schedule();
+		waitq_lock(wq);
+	}
+	sched_cancel_sleep();
+	return rc;
+}
+
+int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
+{
+	struct wait_timer timer;
+	bool timed = limit->deadline_ns != WAIT_FOREVER;
+	int rc;
+
+	if (e->queued && e->prio != e->thread->prio_effective)
+		waitq_requeue(wq, e, e->thread->prio_effective);
+	if (!e->queued && !e->woken)
+		waitq_enqueue(wq, e);
+	e->timed = timed;
+	if (!timed)
+		return sleep_until_result(wq, e, &timer, limit);
+	if (!e->woken && clock_now_ns() >= limit->deadline_ns)
+		return -ETIMEDOUT;
+	timer.thread = e->thread;
+	atomic_store_u32(&timer.fired, 0, relaxed);
+	timer_init(&timer.timer, limit_reached);
+	timer_start(&timer.timer, limit->deadline_ns);
+	sleep_until_result(wq, e, &timer, limit);
+	waitq_unlock(wq);
+	timer_cancel_sync(&timer.timer);
+	waitq_lock(wq);
+	rc = sleep_result(e, &timer, limit);
+	assert(rc <= 0);
+	return rc;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * External interrupts through the real controller, from the goldfish clock of the tree: its alarm
+ * is a source that a test can raise at will ("google,goldfish-rtc"; an alarm in the past fires at
+ * once).
+ */
+#include "drivers/mmio.h"
+#include "kernel/irq/irq.h"
+#include "kernel/lock/relax.h"
+#include "kernel/mm/vmap.h"
+#include "kernel/sched/sched.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "lib/errno.h"
+#include "lib/fdt.h"
+#include "lib/random.h"
+#include "tests/kernel/ktest.h"
+#include "tests/kernel/on_hart.h"
+
+#define RTC_TIME_LOW 0x00
+#define RTC_ALARM_LOW 0x08
+#define RTC_ALARM_HIGH 0x0c
+#define RTC_IRQ_ENABLED 0x10
+#define RTC_CLEAR_INTERRUPT 0x1c
+
+#define ROUNDS 100
+
+static struct alarm {
+	void *regs;
+	unsigned source;
+	atomic_u32 handled;
+	unsigned hart; /* where the last one was handled */
+	bool in_handler;
+} alarm;
+
+/* Raises the source now. */
+static void alarm_raise(void)
+{
+	mmio_write32(alarm.regs, RTC_IRQ_ENABLED, 1);
+	mmio_write32(alarm.regs, RTC_ALARM_HIGH, 0);
+	mmio_write32(alarm.regs, RTC_ALARM_LOW, 1);
+}
+
+static void alarm_handle(void *arg unused_arg)
+{
+	mmio_write32(alarm.regs, RTC_CLEAR_INTERRUPT, 1);
+	alarm.hart = this_hart()->index;
+	alarm.in_handler = in_interrupt() && !arch_irq_enabled();
+	atomic_add_u32(&alarm.handled, 1, release);
+}
+
+/* Finds and maps the clock; false: the machine has none, the test is skipped. */
+static bool alarm_open(void)
+{
+	const void *fdt = arch_info.fdt;
+	int node = fdt_next_compatible(fdt, -1, "google,goldfish-rtc");
+	uint64_t base, size;
+	struct fdt_irq irq;
+
+	alarm = (struct alarm){0};
+	if (node < 0 || fdt_read_reg(fdt, node, 0, &base, &size) ||
+		fdt_read_irq(fdt, node, 0, &irq))
+		return false;
+	alarm.source = irq.cells[0];
+	alarm.regs = vmap_mmio((phys_t)base, (size_t)size);
+	return alarm.regs;
+}
+
+static void alarm_close(void)
+{
+	mmio_write32(alarm.regs, RTC_CLEAR_INTERRUPT, 1);
+	mmio_write32(alarm.regs, RTC_IRQ_ENABLED, 0);
+	vunmap(alarm.regs);
+}
+
+#define NO_ALARM "no goldfish clock in the tree"
+
+KTEST(irq, each_interrupt_is_handled_once_in_a_handler)
+{
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0, "register");
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		alarm_raise();
+		ktest_check(wait_count(&alarm.handled, i + 1), "interrupt %u never came", i);
+	}
+	ktest_check(alarm.in_handler, "not in a handler");
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	ktest_check(
+		counted(&alarm.handled) == ROUNDS, "%u for %u", counted(&alarm.handled), ROUNDS);
+	alarm_close();
+}
+
+static const uint32_t *counts_of(unsigned source)
+{
+	struct irq_info info;
+
+	for (unsigned i = 0; irq_info(i, &info); i++)
+		if (info.source == source)
+			return info.counts;
+	return NULL;
+}
+
+KTEST(irq, affinity_decides_which_hart_is_interrupted)
+{
+	const uint32_t *counts;
+	unsigned seen = 0;
+
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0, "register");
+	counts = counts_of(alarm.source);
+	for_each_hart(h) {
+		struct hart_mask only;
+		uint32_t before = counts[h->index];
+
+		if (!hart_is_online(h) || h->plic_context == UINT32_MAX)
+			continue;
+		hart_mask_zero(&only);
+		hart_mask_set(&only, h->index);
+		ktest_check(irq_set_affinity(alarm.source, &only) == 0, "hart %u", h->index);
+		alarm_raise();
+		ktest_check(wait_count(&alarm.handled, ++seen), "hart %u", h->index);
+		ktest_check(alarm.hart == h->index, "hart %u instead of %u", alarm.hart, h->index);
+		ktest_check(counts[h->index] == before + 1, "counted %u",
+			(unsigned)(counts[h->index] - before));
+	}
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	alarm_close();
+}
+
+/* Routes change all the time while interrupts come: none is lost, none comes twice. A completion on
+ * a hart that has lost the route would silence the source for ever. */
+static atomic_u32 moving, moves;
+
+static void move_body(void *arg unused_arg)
+{
+	struct rng r;
+
+	rng_seed(&r, 7);
+	while (counted(&moving)) {
+		struct hart_mask mask;
+
+		hart_mask_zero(&mask);
+		hart_mask_set(&mask, online_hart((unsigned)rng_below(&r, online_count()))->index);
+		if (irq_set_affinity(alarm.source, &mask) == 0)
+			atomic_add_u32(&moves, 1, relaxed);
+		sched_yield();
+	}
+}
+
+KTEST(irq, a_source_that_changes_harts_loses_no_interrupt)
+{
+	struct thread *mover;
+
+	if (online_count() < 2)
+		return ktest_skip("one hart");
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	atomic_store_u32(&moving, 1, relaxed);
+	atomic_store_u32(&moves, 0, relaxed);
+	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0, "register");
+	mover = thread_spawn("mover", move_body, NULL);
+	for (unsigned i = 0; mover && i < 5 * ROUNDS; i++) {
+		alarm_raise();
+		if (!wait_count(&alarm.handled, i + 1)) {
+			ktest_check(false, "interrupt %u never came", i);
+			break;
+		}
+	}
+	atomic_store_u32(&moving, 0, release);
+	ktest_check(mover, "no thread");
+	if (mover)
+		thread_join(mover, NULL);
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	ktest_check(counted(&alarm.handled) == 5 * ROUNDS, "%u", counted(&alarm.handled));
+	ktest_check(counted(&moves) > 0, "it never moved");
+	alarm_close();
+}
+
+/* ---- Taking handlers away ----------------------------------------------------------------------
+ */
+
+static atomic_u32 inside, leave, gone;
+
+static void long_handle(void *arg)
+{
+	alarm_handle(arg);
+	atomic_store_u32(&inside, 1, release);
+	while (!counted(&leave))
+		relax();
+	atomic_store_u32(&inside, 2, release);
+}
+
+static void unregister_body(void *arg unused_arg)
+{
+	irq_unregister(alarm.source);
+	atomic_store_u32(&gone, counted(&inside), release);
+}
+
+KTEST(irq, unregister_waits_for_a_handler_that_runs_on_another_hart)
+{
+	struct hart_mask only;
+	struct thread *t;
+
+	if (online_count() < 2)
+		return ktest_skip("one hart");
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	bind_to_first();
+	atomic_store_u32(&inside, 0, relaxed);
+	atomic_store_u32(&leave, 0, relaxed);
+	atomic_store_u32(&gone, 0, relaxed);
+	hart_mask_zero(&only);
+	hart_mask_set(&only, online_hart(1)->index);
+	ktest_check(irq_register(alarm.source, "alarm", long_handle, NULL) == 0, "register");
+	ktest_check(irq_set_affinity(alarm.source, &only) == 0, "affinity");
+	alarm_raise();
+	t = spawn_on(online_hart(0)->index, "unregister", unregister_body, NULL);
+	while (t && !counted(&inside))
+		relax();
+	sched_sleep_ns(2 * NS_PER_MS);
+	ktest_check(counted(&gone) != 1, "it did not wait");
+	atomic_store_u32(&leave, 1, release);
+	ktest_check(t && wait_count(&gone, 2), "it never returned");
+	if (t)
+		thread_join(t, NULL);
+	alarm_close();
+	unbind();
+}
+
+static void once_handle(void *arg)
+{
+	alarm_handle(arg);
+	if (irq_unregister(alarm.source))
+		atomic_add_u32(&gone, 100, relaxed);
+	atomic_add_u32(&gone, 1, release);
+}
+
+KTEST(irq, a_handler_may_take_itself_away)
+{
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	for (unsigned i = 0; i < 10; i++) {
+		atomic_store_u32(&gone, 0, relaxed);
+		ktest_check(
+			irq_register(alarm.source, "alarm", once_handle, NULL) == 0, "register");
+		alarm_raise();
+		ktest_check(wait_count(&gone, 1), "it never came");
+		ktest_check(counted(&gone) == 1, "unregister failed in the handler");
+		ktest_check(irq_unregister(alarm.source) == -ENOENT, "it is still there");
+	}
+	alarm_close();
+}
+
+/* The source is masked without a handler; what was raised meanwhile comes when there is one again.
+ */
+KTEST(irq, a_source_without_a_handler_stays_masked_until_it_has_one)
+{
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0, "register");
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	alarm_raise();
+	sched_sleep_ns(5 * NS_PER_MS);
+	ktest_check(counted(&alarm.handled) == 0, "handled by nobody");
+	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0, "register");
+	ktest_check(wait_count(&alarm.handled, 1), "it never came");
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	alarm_close();
+}
+
+KTEST(irq, registering_nonsense_is_refused)
+{
+	struct hart_mask none;
+
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	hart_mask_zero(&none);
+	ktest_check(irq_register(0, "x", alarm_handle, NULL) == -EINVAL, "source 0");
+	ktest_check(irq_register(IRQ_SOURCE_MAX, "x", alarm_handle, NULL) == -EINVAL, "too large");
+	ktest_check(irq_unregister(IRQ_SOURCE_MAX + 5) == -ENOENT, "too large");
+	ktest_check(irq_set_affinity(0, &none) == -EINVAL, "source 0");
+	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0, "register");
+	ktest_check(irq_register(alarm.source, "x", alarm_handle, NULL) == -EBUSY, "twice");
+	ktest_check(irq_set_affinity(alarm.source, &none) == -ENODEV, "no hart");
+	alarm_raise();
+	ktest_check(wait_count(&alarm.handled, 1), "the refusals changed something");
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	ktest_check(irq_unregister(alarm.source) == -ENOENT, "twice");
+	alarm_close();
+}

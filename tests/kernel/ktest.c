@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runner of the tests inside the kernel (ktest.h).
+ *
+ * One test runs at a time, so what it says about itself is kept in one static place: counts are
+ * atomics, because helpers of a test fail it from other threads, harts and handlers; the first
+ * failure's text is written by whoever raised the count from 0, and read after all have ended.
+ *
+ * After each test what is left is compared with what was there: free pages (with what the thread
+ * table and kernel page tables, which never shrink, took) and threads. Things end a little after
+ * their test (a dying thread's stack), so a difference is looked at again before it counts.
+ */
+#include "tests/kernel/ktest.h"
+
+#include "kernel/hart/hart.h"
+#include "kernel/lock/relax.h"
+#include "kernel/mm/page.h"
+#include "kernel/sched/sched.h"
+#include "kernel/shell/command.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "lib/errno.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#define MESSAGE_MAX 200
+#define NAME_MAX 120
+#define STEP_NS NS_PER_MS
+#define LAST_RESORT_NS (300 * NS_PER_SEC)
+#define LEAK_LOOKS 50
+
+LINKSET_DECLARE(ktest, const struct ktest);
+
+static atomic_u32 nr_failures;
+static char message[MESSAGE_MAX];
+static const char *skipped;
+
+struct level {
+	size_t pages;
+	unsigned threads;
+};
+
+static void fail(const char *file, int line, const char *cond, const char *fmt, va_list args)
+{
+	int at;
+
+	/* Acquire and release are the join's; the count only decides who writes. */
+	if (atomic_add_u32(&nr_failures, 1, relaxed))
+		return;
+	at = snprintf(message, sizeof(message), "%s:%d: %s", file, line, cond);
+	if (at > 0 && (size_t)at < sizeof(message))
+		vsnprintf(message + at, sizeof(message) - (size_t)at, fmt, args);
+}
+
+void ktest_fail(const char *file, int line, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fail(file, line, "", fmt, args);
+	va_end(args);
+}
+
+void ktest_fail_condition(const char *file, int line, const char *cond, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fail(file, line, cond, fmt, args);
+	va_end(args);
+}
+
+bool ktest_failed(void)
+{
+	return atomic_load_u32(&nr_failures, relaxed);
+}
+
+void ktest_skip(const char *why)
+{
+	skipped = why;
+}
+
+void ktest_expect_reports(enum report_kind kind)
+{
+	lockcheck_expect_begin(kind);
+}
+
+unsigned ktest_reports_seen(void)
+{
+	unsigned strays, seen = lockcheck_expect_end(&strays);
+
+	ktest_check(!strays, "%u reports of another kind", strays);
+	return seen;
+}
+
+bool ktest_wait_step(struct ktest_wait *wait)
+{
+	sched_sleep_ns(STEP_NS);
+	wait->waited_ns += STEP_NS;
+	return wait->waited_ns < LAST_RESORT_NS;
+}
+
+unsigned ktest_harts(void)
+{
+	return hart_mask_weight(&harts_online);
+}
+
+uint32_t ktest_random(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*state >> 33);
+}
+
+/* ---- Parallel helpers ---------------------------------------------------------------------- */
+
+struct helper {
+	unsigned i;
+	struct gang *gang;
+	struct thread *thread;
+};
+
+struct gang {
+	void (*fn)(unsigned i, void *arg);
+	void *arg;
+	unsigned n;
+	atomic_u32 arrived;
+	atomic_bool called_off;
+	struct helper helpers[CONFIG_MAX_HARTS];
+};
+
+static struct gang gang;
+
+static void helper_body(void *arg)
+{
+	struct helper *self = arg;
+	struct gang *g = self->gang;
+	struct relax wait = RELAX_INIT;
+
+	/* All begin together, so that they do meet. */
+	atomic_add_u32(&g->arrived, 1, acq_rel);
+	while (atomic_load_u32(&g->arrived, acquire) < g->n && !atomic_load_bool(&g->called_off, acquire))
+		relax_step(&wait);
+	if (!atomic_load_bool(&g->called_off, acquire))
+		g->fn(self->i, g->arg);
+}
+
+static unsigned nth_online(unsigned n)
+{
+	unsigned hart = hart_mask_first(&harts_online);
+
+	for (n %= ktest_harts(); n > 0; n--)
+		hart = hart_mask_next(&harts_online, hart);
+	return hart;
+}
+
+static bool start_helper(struct helper *helper)
+{
+	struct hart_mask where;
+	char name[THREAD_NAME_MAX];
+
+	snprintf(name, sizeof(name), "ktest/%u", helper->i);
+	helper->thread = thread_create(name, helper_body, helper);
+	if (!helper->thread)
+		return false;
+	hart_mask_zero(&where);
+	hart_mask_set(&where, nth_online(helper->i));
+	sched_set_affinity(helper->thread, &where);
+	thread_run(helper->thread);
+	return true;
+}
+
+bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg)
+{
+	unsigned started;
+
+	if (n > ARRAY_SIZE(gang.helpers))
+		n = ARRAY_SIZE(gang.helpers);
+	gang.fn = fn;
+	gang.arg = arg;
+	gang.n = n;
+	atomic_store_u32(&gang.arrived, 0, relaxed);
+	atomic_store_bool(&gang.called_off, false, relaxed);
+	for (started = 0; started < n; started++) {
+		gang.helpers[started] = (struct helper){started, &gang, NULL};
+		if (!start_helper(&gang.helpers[started]))
+			break;
+	}
+	if (started < n) {
+		ktest_fail(__FILE__, __LINE__, "no memory for %u threads", n);
+		atomic_store_bool(&gang.called_off, true, release);
+	}
+	for (unsigned i = 0; i < started; i++)
+		thread_join(gang.helpers[i].thread, NULL);
+	return started == n;
+}
+
+/* ---- The runner ---------------------------------------------------------------------------- */
+
+static void take_level(struct level *out)
+{
+	struct mm_counts counts;
+
+	thread_settle();
+	mm_trim();
+	mm_count(&counts);
+	out->pages = counts.free + counts.table + thread_table_pages();
+	out->threads = thread_count();
+}
+
+static void compare_level(const struct level *before)
+{
+	struct level now;
+
+	for (unsigned look = 0; look < LEAK_LOOKS; look++) {
+		take_level(&now);
+		if (now.pages >= before->pages && now.threads <= before->threads)
+			return;
+		sched_sleep_ns(10 * NS_PER_MS);
+	}
+	ktest_fail(__FILE__, __LINE__, "left behind: %ld pages, %d threads",
+		   (long)(before->pages - now.pages), (int)(now.threads - before->threads));
+}
+
+static void test_body(void *arg)
+{
+	const struct ktest *test = arg;
+
+	test->fn();
+}
+
+/* Runs one test and prints its line; returns whether it passed. */
+static bool run_one(const struct ktest *test)
+{
+	struct level before;
+	struct thread *t;
+	int code = 0;
+
+	take_level(&before);
+	atomic_store_u32(&nr_failures, 0, relaxed);
+	skipped = NULL;
+	t = thread_spawn(test->name, test_body, (void *)test);
+	if (t)
+		thread_join(t, &code);
+	else
+		ktest_fail(__FILE__, __LINE__, "no memory for the test's thread");
+	if (code)
+		ktest_fail(__FILE__, __LINE__, "its thread ended with %d", code);
+	compare_level(&before);
+	if (ktest_failed()) {
+		shell_printf("FAILED %s.%s: %s\n", test->suite, test->name, message);
+		return false;
+	}
+	if (skipped)
+		shell_printf("ok %s.%s # skip: %s\n", test->suite, test->name, skipped);
+	else
+		shell_printf("ok %s.%s\n", test->suite, test->name);
+	return true;
+}
+
+static bool matches(const struct ktest *test, const char *filter)
+{
+	char name[NAME_MAX];
+
+	if (!filter || !*filter)
+		return true;
+	snprintf(name, sizeof(name), "%s.%s", test->suite, test->name);
+	return strstr(name, filter) != NULL;
+}
+
+int ktest_run(const char *filter)
+{
+	unsigned passed = 0, failed = 0;
+
+	linkset_for_each(ktest, const struct ktest, test) {
+		if (!matches(test, filter))
+			continue;
+		if (shell_interrupted())
+			break;
+		if (run_one(test))
+			passed++;
+		else
+			failed++;
+	}
+	shell_printf("%u passed, %u failed\n", passed, failed);
+	if (!passed && !failed)
+		return -ENOENT;
+	return (int)failed;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* Where threads run: affinity, spreading, stealing, draining a hart. */
+#include "kernel/lock/relax.h"
+#include "kernel/sched/runq.h"
+#include "lib/errno.h"
+#include "tests/kernel/sched_util.h"
+
+static struct {
+	atomic_bool stop;
+	atomic_u32 arrived;
+	atomic_u32 hart;	/* index + 1 of where it was seen last */
+} s;
+
+static void reset(void)
+{
+	atomic_store_bool(&s.stop, false, relaxed);
+	atomic_store_u32(&s.arrived, 0, relaxed);
+	atomic_store_u32(&s.hart, 0, relaxed);
+}
+
+static void say_hart(void *arg)
+{
+	(void)arg;
+	while (!atomic_load_bool(&s.stop, relaxed)) {
+		preempt_disable();
+		atomic_store_u32(&s.hart, here() + 1, relaxed);
+		preempt_enable();
+		relax();
+	}
+}
+
+static void sleep_and_say(void *arg)
+{
+	(void)arg;
+	while (!atomic_load_bool(&s.stop, relaxed)) {
+		preempt_disable();
+		atomic_store_u32(&s.hart, here() + 1, relaxed);
+		preempt_enable();
+		sched_sleep_ns(100000);
+	}
+}
+
+/* Sends the thread from hart to hart; it must be seen on each, and on no other after the wait. */
+static void chase(void (*body)(void *))
+{
+	unsigned n = ktest_harts();
+	struct thread *t;
+
+	reset();
+	t = thread_spawn("chased", body, NULL);
+	ktest_require(t);
+	for (unsigned round = 0; round < 8 * n; round++) {
+		unsigned hart = online_hart(round % n);
+		struct hart_mask mask = only_hart(hart);
+
+		ktest_check(sched_set_affinity(t, &mask) == 0);
+		sched_wait_affinity(t);
+		atomic_store_u32(&s.hart, 0, relaxed);
+		ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed)));
+		ktest_check(atomic_load_u32(&s.hart, relaxed) == hart + 1, "on %u, not %u",
+			    (unsigned)atomic_load_u32(&s.hart, relaxed) - 1, hart);
+	}
+	atomic_store_bool(&s.stop, true, relaxed);
+	thread_join(t, NULL);
+}
+
+KTEST(sched, affinity_moves_a_running_thread)
+{
+	chase(say_hart);
+}
+
+KTEST(sched, affinity_moves_a_sleeping_thread)
+{
+	chase(sleep_and_say);
+}
+
+KTEST(sched, affinity_moves_the_caller_at_once)
+{
+	unsigned n = ktest_harts();
+
+	for (unsigned i = 0; i < 200; i++) {
+		unsigned hart = online_hart(i % n);
+
+		pin_to(hart);
+		ktest_require(here() == hart, "round %u: on %u, not %u", i, here(), hart);
+	}
+}
+
+static void arrive(void *arg)
+{
+	(void)arg;
+	atomic_add_u32(&s.arrived, 1, relaxed);
+}
+
+/* Queued behind a thread that does not give its hart away: only another hart can run them. */
+KTEST(sched, idle_harts_take_queued_threads)
+{
+	struct thread *t[12];
+	struct hart_mask all;
+	unsigned hart = here();
+
+	if (ktest_harts() < 2) {
+		ktest_skip("needs two harts");
+		return;
+	}
+	reset();
+	pin_to(hart);
+	sched_set_priority(current_thread(), SCHED_FIFO, 50);
+	hart_mask_copy(&all, &harts_online);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		t[i] = create_on(hart, "queued", arrive, NULL);
+		ktest_require(t[i]);
+		thread_run(t[i]);
+	}
+	ktest_check(atomic_load_u32(&s.arrived, relaxed) == 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		sched_set_affinity(t[i], &all);
+	/* No sleep, no yield: this hart stays taken. */
+	for (struct relax wait = RELAX_INIT; atomic_load_u32(&s.arrived, relaxed) < ARRAY_SIZE(t);)
+		relax_step(&wait);
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		thread_join(t[i], NULL);
+}
+
+static void meet(void *arg)
+{
+	unsigned n = *(unsigned *)arg;
+
+	atomic_add_u32(&s.arrived, 1, relaxed);
+	for (struct relax wait = RELAX_INIT; atomic_load_u32(&s.arrived, relaxed) < n;)
+		relax_step(&wait);
+}
+
+/* FIFO threads do not share a hart: they meet only if each has one of its own. */
+KTEST(sched, realtime_threads_spread_over_harts)
+{
+	unsigned n = ktest_harts();
+	struct thread *t[CONFIG_MAX_HARTS];
+
+	reset();
+	for (unsigned i = 0; i < n; i++) {
+		t[i] = thread_create("meet", meet, &n);
+		ktest_require(t[i]);
+		sched_set_priority(t[i], SCHED_FIFO, 30);
+	}
+	sched_set_priority(current_thread(), SCHED_FIFO, 31);
+	for (unsigned i = 0; i < n; i++)
+		thread_run(t[i]);
+	for (unsigned i = 0; i < n; i++)
+		thread_join(t[i], NULL);
+	ktest_check(atomic_load_u32(&s.arrived, relaxed) == n);
+}
+
+/* Fair threads behind each other on one hart, the others busy: the tick gives some away. */
+KTEST(sched, busy_harts_share_their_queues)
+{
+	unsigned n = ktest_harts();
+	struct thread *t[3 * 8];
+	unsigned first = here(), count = MIN(3 * n, ARRAY_SIZE(t));
+	struct hart_mask all;
+
+	if (n < 2) {
+		ktest_skip("needs two harts");
+		return;
+	}
+	reset();
+	hart_mask_copy(&all, &harts_online);
+	sched_set_priority(current_thread(), SCHED_FIFO, 50);
+	for (unsigned i = 0; i < count; i++) {
+		t[i] = create_on(first, "share", say_hart, NULL);
+		ktest_require(t[i]);
+		thread_run(t[i]);
+	}
+	for (unsigned i = 0; i < count; i++)
+		sched_set_affinity(t[i], &all);
+	ktest_check(ktest_eventually(sched_hart_load(harts[first]) <= 3 + 2), "%u on hart %u",
+		    sched_hart_load(harts[first]), first);
+	atomic_store_bool(&s.stop, true, relaxed);
+	for (unsigned i = 0; i < count; i++)
+		thread_join(t[i], NULL);
+}
+
+KTEST(sched, drained_hart_gets_no_threads)
+{
+	unsigned n = ktest_harts();
+	unsigned drained = online_hart(n - 1);
+	struct thread *bound;
+	struct hart_meta *h = harts[drained];
+
+	if (n < 2) {
+		ktest_check(sched_hart_drain(h) == -EBUSY);
+		return;
+	}
+	reset();
+	bound = create_on(drained, "bound", say_hart, NULL);
+	ktest_require(bound);
+	thread_run(bound);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed) == drained + 1));
+	ktest_check(sched_hart_drain(h) == 0);
+	ktest_check(sched_hart_load(h) == 0);
+	/* Its only hart is closed: it goes on elsewhere, and returns when the hart opens. */
+	atomic_store_u32(&s.hart, 0, relaxed);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed)));
+	ktest_check(atomic_load_u32(&s.hart, relaxed) != drained + 1);
+	sched_hart_accept(h);
+	sched_wait_affinity(bound);
+	atomic_store_u32(&s.hart, 0, relaxed);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed) == drained + 1));
+	atomic_store_bool(&s.stop, true, relaxed);
+	thread_join(bound, NULL);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Sleeping and waking: nothing is slept through, nobody wakes too early. */
+#include "kernel/lock/relax.h"
+#include "kernel/log.h"
+#include "kernel/time/clock.h"
+#include "kernel/time/timer.h"
+#include "lib/errno.h"
+#include "tests/kernel/sched_util.h"
+
+KTEST(sched, sleep_is_never_too_short)
+{
+	static const uint64_t lengths[] = {0, 1, 100, 1000, 50000, 1000000, 3333333, 20000000};
+	uint64_t latest = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		uint64_t ticks = ns_to_ticks(lengths[i]);
+		uint64_t start = arch_time(), slept;
+
+		sched_sleep_ns(lengths[i]);
+		slept = arch_time() - start;
+		/* The clock's nanosecond may begin within the tick that start was read in. */
+		ktest_check(slept + 1 >= ticks, "slept %llu ticks, not %llu",
+			    (unsigned long long)slept, (unsigned long long)ticks);
+		latest = MAX(latest, ticks_to_ns(slept - MIN(slept, ticks)));
+	}
+	log_debug("sleeps: at most %llu ns late", (unsigned long long)latest);
+}
+
+static void sleep_long(void *arg)
+{
+	int *err = arg;
+
+	*err = sched_sleep_until(UINT64_MAX, true);
+}
+
+KTEST(sched, kill_ends_an_interruptible_sleep)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		int err = 0;
+		struct thread *t = thread_spawn("sleeper", sleep_long, &err);
+
+		ktest_require(t);
+		/* Killed before, while and after it falls asleep, as it comes. */
+		if (i % 2)
+			sched_sleep_ns(i * 10000);
+		thread_kill(t);
+		thread_join(t, NULL);
+		ktest_check(err == -EINTR, "error %d", err);
+	}
+}
+
+static void sleep_plain(void *arg)
+{
+	uint64_t *until = arg;
+
+	sched_sleep_until(*until, false);
+}
+
+KTEST(sched, kill_does_not_end_a_plain_sleep)
+{
+	uint64_t until = clock_now_ns() + 30 * NS_PER_MS;
+	struct thread *t = thread_spawn("sleeper", sleep_plain, &until);
+
+	ktest_require(t);
+	thread_kill(t);
+	thread_join(t, NULL);
+	ktest_check(clock_now_ns() >= until);
+}
+
+/* Two threads wake each other; `turn` is the condition. A lost wake-up hangs. */
+struct ping {
+	struct thread *thread[2];
+	atomic_u32 turn;
+	unsigned rounds;
+};
+
+static void ping_side(struct ping *p, unsigned me)
+{
+	for (unsigned i = 0; i < p->rounds; i++) {
+		for (;;) {
+			sched_prepare_sleep(THREAD_SLEEPING);
+			if (atomic_load_u32(&p->turn, relaxed) == me)
+				break;
+			schedule();
+		}
+		sched_cancel_sleep();
+		atomic_store_u32(&p->turn, !me, relaxed);
+		sched_wake(p->thread[!me]);
+	}
+}
+
+static void ping_other(void *arg)
+{
+	ping_side(arg, 1);
+}
+
+static void ping_pong(unsigned hart_a, unsigned hart_b, unsigned rounds)
+{
+	struct ping p = {.thread[0] = current_thread(), .rounds = rounds};
+
+	pin_to(hart_a);
+	p.thread[1] = create_on(hart_b, "pong", ping_other, &p);
+	ktest_require(p.thread[1]);
+	thread_run(p.thread[1]);
+	ping_side(&p, 0);
+	thread_join(p.thread[1], NULL);
+}
+
+KTEST(sched, no_wake_up_is_lost)
+{
+	unsigned n = ktest_harts();
+
+	ping_pong(online_hart(0), online_hart(0), 5000);
+	ping_pong(online_hart(0), online_hart(n - 1), 2000);
+	ping_pong(online_hart(n - 1), online_hart(n / 2), 2000);
+}
+
+/* A wake-up from a timer's handler, at any point of the sleeper's way to sleep. */
+struct rung {
+	struct timer timer;
+	struct thread *thread;
+	atomic_bool rung;
+};
+
+static void ring(struct timer *timer)
+{
+	struct rung *r = container_of(timer, struct rung, timer);
+
+	atomic_store_bool(&r->rung, true, relaxed);
+	sched_wake(r->thread);
+}
+
+KTEST(sched, handler_wakes_at_any_point_of_falling_asleep)
+{
+	struct rung r = {.thread = current_thread()};
+	uint64_t seed = 1;
+
+	timer_init(&r.timer, ring);
+	for (unsigned i = 0; i < 3000; i++) {
+		atomic_store_bool(&r.rung, false, relaxed);
+		timer_start(&r.timer, clock_now_ns() + ktest_random(&seed) % 20000);
+		for (;;) {
+			sched_prepare_sleep(THREAD_SLEEPING);
+			if (atomic_load_bool(&r.rung, relaxed))
+				break;
+			schedule();
+		}
+		sched_cancel_sleep();
+	}
+	timer_cancel_sync(&r.timer);
+}
+
+/* Many wakers for one sleeper: it may wake too often, never too rarely. */
+static struct {
+	struct thread *sleeper;
+	atomic_u32 posted, wanted;
+} storm;
+
+static void storm_waker(unsigned i, void *arg)
+{
+	(void)i;
+	(void)arg;
+	for (unsigned n = 0; n < 2000; n++) {
+		atomic_add_u32(&storm.posted, 1, relaxed);
+		sched_wake(storm.sleeper);
+	}
+}
+
+static void storm_sleeper(void *arg)
+{
+	(void)arg;
+	for (uint32_t seen = 0; seen < atomic_load_u32(&storm.wanted, relaxed);) {
+		sched_prepare_sleep(THREAD_SLEEPING);
+		if (atomic_load_u32(&storm.posted, relaxed) == seen)
+			schedule();
+		sched_cancel_sleep();
+		seen = atomic_load_u32(&storm.posted, relaxed);
+	}
+}
+
+KTEST(sched, every_waker_of_a_storm_is_seen)
+{
+	unsigned n = ktest_harts();
+
+	atomic_store_u32(&storm.posted, 0, relaxed);
+	atomic_store_u32(&storm.wanted, n * 2000, relaxed);
+	storm.sleeper = thread_create("sleeper", storm_sleeper, NULL);
+	ktest_require(storm.sleeper);
+	thread_run(storm.sleeper);
+	ktest_check(ktest_parallel(n, storm_waker, NULL));
+	thread_join(storm.sleeper, NULL);
+	ktest_check(atomic_load_u32(&storm.posted, relaxed) == n * 2000);
+}

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Boots on every size and shape of machine end with all harts online and a working shell."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from guest import EXIT, ROOT, Shell, run
+
+ONLINE = r"^\s*\d+\s+(?:0x)?[0-9a-f]+\s+online\b"
+
+
+def online(text):
+    return len(re.findall(ONLINE, text, re.M))
+
+
+@pytest.mark.parametrize("smp", [1, 2, 4, 8, 16, 64])
+def test_all_harts_come_online(smp):
+    got = run("harts", smp=smp, mem="1G")
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert online(got.text) == smp, got.text
+
+
+def test_128_harts_come_online_and_work():
+    got = run("harts; test ipi", smp=128, mem="1G")
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert online(got.text) == 128, got.text
+
+
+@pytest.mark.parametrize("mem", ["64M", "8G"])
+def test_memory_sizes(mem):
+    got = run("harts; mem", smp=4, mem=mem)
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert online(got.text) == 4, got.text
+
+
+def test_timer_without_sstc():
+    got = run("harts; test timer", smp=2, cpu="rv64,sstc=off")
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert online(got.text) == 2, got.text
+    assert got.lines(r"(\d+) passed, 0 failed") not in ([], ["0"]), got.text
+
+
+def test_readme_line_for_scripts():
+    """The very line that the README gives, through make, its quotes and all."""
+    done = subprocess.run(
+        """make -s run SMP=4 APPEND='shell=kernel run="harts; mem"'""", shell=True, cwd=ROOT,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")})
+    assert done.returncode == 0, done.stdout
+    assert online(done.stdout) == 4, done.stdout
+    assert re.search(r"^exit: ok \(0\)$", done.stdout, re.M), done.stdout
+
+
+def test_append_is_not_expanded_by_make_or_shell():
+    done = subprocess.run(
+        ["make", "-s", "run", "SMP=1", "APPEND=run=\"harts\" $HOME `true` $(shell true) it's"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")})
+    assert done.returncode == 0, done.stdout
+    assert "$HOME `true` $(shell true) it's" in done.stdout, done.stdout
+
+
+def test_boot_log_tells_the_tree_and_the_firmware():
+    got = run("harts", smp=2)
+    for what in (r"memory.*0x80000000", r"hartid", r"rv64", r"timebase", r"plic", r"uart|serial",
+                 r"OpenSBI", r"HSM", r"shell=kernel"):
+        assert re.search(what, got.text, re.I), f"no {what} in:\n{got.text}"
+
+
+def test_no_colours_where_output_is_no_terminal():
+    assert "\x1b[" not in run("harts").text
+
+
+def test_two_boots_of_one_image_agree_to_the_instruction():
+    """Under icount the same image prints the same text, times included."""
+    texts = [run("harts; mem; test locks", icount=0).text for _ in range(2)]
+    assert texts[0] == texts[1]
+
+
+def test_any_boot_hart():
+    """OpenSBI picks the boot hart at random; with enough boots another than hart 0 is met, and
+    whichever it is, all come online."""
+    seen = set()
+    for _ in range(6):
+        got = run("harts", smp=4)
+        assert got.status == EXIT["EXIT_OK"] and online(got.text) == 4, got.text
+        seen.update(got.lines(r"boot hart(?:id)?\D*(\d+)"))
+    assert seen, "the boot log does not name the boot hart"
+
+
+def test_prompt_answers_after_boot():
+    with Shell(smp=4) as shell:
+        assert online(shell.ask("harts")) == 4
+        assert shell.end("poweroff") == EXIT["EXIT_OK"]
