@@ -30,6 +30,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
+#define HARTWAIT_MAX_MS 3600000u
 #define MIB(bytes) ((unsigned long long)(bytes) >> 20)
 
 static void check_tree(void);
@@ -105,22 +106,18 @@ static void check_tree(void)
 {
 	struct fdt_memory_iter memory;
 	uint64_t start, size;
-	uint32_t hz;
 	int err;
 
-	err = arch_info.fdt ? fdt_check(arch_info.fdt, arch_info.fdt_size) : -ENOENT;
-	if (err)
-		bad_tree("it is malformed", err);
+	/* The arch has looked at its whole structure already. */
+	if (!arch_info.fdt)
+		bad_tree("it is missing or malformed", -EINVAL);
 	drivers_early(arch_info.fdt);
-	err = fdt_timebase(arch_info.fdt, &hz);
-	if (!err)
-		err = clock_init(hz);
+	err = clock_init(arch_info.timebase_hz);
 	if (err)
 		bad_tree("no usable timebase-frequency", err);
 	fdt_memory_begin(&memory, arch_info.fdt);
-	do
-		err = fdt_memory_next(&memory, &start, &size);
-	while (err == -EINVAL);
+	while ((err = fdt_memory_next(&memory, &start, &size)) == -EINVAL)
+		continue; /* malformed entries are said when memory is set up */
 	if (err)
 		bad_tree("it names no memory", err);
 }
@@ -134,6 +131,7 @@ static const char *const known_options[] = {
 	"loglevel",
 	"mmfail",
 	"watchdog",
+	"hartwait",
 };
 
 static bool known(const struct bootarg *arg)
@@ -168,12 +166,20 @@ static void read_options(void)
 {
 	const char *args = fdt_bootargs(arch_info.fdt);
 	char word[32];
+	uint64_t ms;
+	int err;
 
 	log_info("boot arguments: %s", args[0] ? args : "(none)");
 	say_unknown_options(args);
 	bootargs_get(args, "relax", word, sizeof(word));
 	if (!relax_init(word))
 		log_warn("relax=%s: neither pause nor turn: pause", word);
+	/* Milliseconds, for trees that name harts which never come. */
+	err = bootargs_get_u64(args, "hartwait", &ms);
+	if (!err && ms <= HARTWAIT_MAX_MS)
+		hart_set_patience(ms * NS_PER_MS);
+	else if (err != -ENOENT)
+		log_warn("hartwait=: not a number of milliseconds up to %u", HARTWAIT_MAX_MS);
 	if (bootargs_get(args, "shell", word, sizeof(word)) && strcmp(word, "kernel") != 0)
 		log_warn("shell=%s: there is only the kernel's", word);
 }
@@ -217,20 +223,22 @@ static void say_machine(void)
 	say_memory();
 }
 
-/* Harts with the same ISA and MMU in a row share a line. */
+/* Harts with the same ISA and MMU in a row share the line that says these. */
 static void say_harts(void)
 {
-	for (unsigned i = 0, first = 0; i < nr_harts; i++) {
-		bool last = i + 1 == nr_harts || strcmp(harts[i]->isa, harts[i + 1]->isa) != 0 ||
-			strcmp(harts[i]->mmu_type, harts[i + 1]->mmu_type) != 0;
+	char range[24];
 
-		log_info("hart %u: hartid %lu%s%s", i, (unsigned long)harts[i]->hartid,
-			harts[i] == &boot_hart ? ", the boot hart" : "",
-			last ? "" : ", like the next");
-		if (last) {
-			log_info("hart%s %u-%u: %s, MMU %s", first == i ? "" : "s", first, i,
-				harts[i]->isa, harts[i]->mmu_type);
-			first = i + 1;
-		}
+	for (unsigned i = 0, first = 0; i < nr_harts; i++) {
+		const struct hart_meta *h = harts[i],
+				       *next = i + 1 < nr_harts ? harts[i + 1] : NULL;
+
+		log_info("hart %u: hartid %lu%s", i, (unsigned long)h->hartid,
+			h == &boot_hart ? ", the boot hart" : "");
+		if (next && strcmp(h->isa, next->isa) == 0 &&
+			strcmp(h->mmu_type, next->mmu_type) == 0)
+			continue;
+		snprintf(range, sizeof(range), first == i ? " %u" : "s %u-%u", first, i);
+		log_info("hart%s: %s, MMU %s", range, h->isa, h->mmu_type);
+		first = i + 1;
 	}
 }

@@ -13,6 +13,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
+#define BELL "\a"
 #define MIN_ROOM 8u /* columns for the line, however long the prompt is */
 
 /* ---- Output ------------------------------------------------------------------------------ */
@@ -26,11 +27,6 @@ static void out(struct lineedit *le, const char *s, size_t n)
 static void out_str(struct lineedit *le, const char *s)
 {
 	out(le, s, strlen(s));
-}
-
-static void bell(struct lineedit *le)
-{
-	out_str(le, "\a");
 }
 
 static bool is_continuation(char c)
@@ -141,7 +137,7 @@ static bool insert(struct lineedit *le, const char *s, unsigned n)
 	bool at_end = le->cursor == le->len;
 
 	if (n >= sizeof(le->line) - le->len) {
-		bell(le);
+		out_str(le, BELL);
 		return false;
 	}
 	memmove(le->line + le->cursor + n, le->line + le->cursor, le->len - le->cursor + 1);
@@ -227,7 +223,7 @@ static void recall(struct lineedit *le, unsigned n)
 	const char *line = n ? lineedit_history(le, n) : le->saved;
 
 	if (!line) {
-		bell(le);
+		out_str(le, BELL);
 		return;
 	}
 	if (!le->recalled)
@@ -316,7 +312,7 @@ static void complete(struct lineedit *le)
 		survey(le, &all);
 	typed = le->cursor - all.start;
 	if (!all.count) {
-		bell(le);
+		out_str(le, BELL);
 	} else if (all.count == 1) {
 		if (insert(le, all.first + typed, (unsigned)(all.common - typed)) &&
 			le->cursor == le->len)
@@ -336,7 +332,8 @@ static enum lineedit_event finish(struct lineedit *le, enum lineedit_event event
 		move_to(le, le->len);
 		lineedit_history_add(le, le->line);
 	} else if (event == LINEEDIT_CANCEL) {
-		out_str(le, "^C");
+		if (columns_of(le, le->view, le->cursor) + 2 <= room(le))
+			out_str(le, "^C");
 		le->len = le->cursor = 0;
 		le->line[0] = '\0';
 	}

@@ -52,7 +52,7 @@ static void put(struct sink *o, const char *s, size_t n)
 
 static void fill(struct sink *o, char c, long n)
 {
-	char run[16];
+	char run[64];
 
 	memset(run, c, sizeof(run));
 	for (; n > 0; n -= (long)sizeof(run))

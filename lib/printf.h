@@ -4,7 +4,7 @@
  * lengths hh h l ll j z t. No floating point and no %n: on a conversion that it doesn't know, the
  * rest of the format is printed as it stands, because the arguments no longer match. A NULL string
  * prints
- * "(null)". No locks, no allocation, about 200 bytes of stack: any context.
+ * "(null)". No locks, no allocation, about 300 bytes of stack: any context.
  */
 #ifndef LIB_PRINTF_H
 #define LIB_PRINTF_H

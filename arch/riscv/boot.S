@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first instructions of every hart, with paging off, at whatever address the firmware loaded the
- * image to. Everything is reached relative to pc; the only link address is in the two words from
- * which a hart jumps high. This file fits into one page, which the early page tables also map at
- * its physical address (R and X), so that the instruction after satp is written exists.
+ * The first instructions of every hart, with paging off, wherever the firmware loaded the image.
+ * Everything is reached relative to pc; the only link addresses are in the two words from which a
+ * hart jumps high. This file fits into one page, which the early page tables also map at its
+ * physical address (R and X), so that the instruction after satp is written exists.
  *
  * From a trap's point of view: sscratch names the first frame of a boot row before stvec is set.
- * With paging off stvec is early_trap, which needs neither; the firmware's value of stvec is _start,
- * with which a fault would begin the boot again and again in silence.
+ * With paging off stvec is early_trap, which needs neither; the firmware's value of stvec is
+ * _start, with which a fault would begin the boot again and again in silence.
  *
  *   boot hart:    _start -> (boot_early, C, paging off) -> boot_high -> boot_main -> kernel_main
  *   other harts:  secondary_start -> secondary_high -> secondary_main -> hart_main
@@ -91,8 +91,8 @@ END early_trap
  */
 FUNCTION secondary_start
 	csrw sie, zero
-	/* All that arch_hart_start's caller stored is visible from here on. Partner: the fence before
-	 * the SBI call in arch_hart_start (smp.c). */
+	/* All that arch_hart_start's caller stored is visible from here on. Partner: the fence
+	 * before the SBI call in arch_hart_start (smp.c). */
 	fence rw, rw
 	li t0, SSTATUS_AT_BOOT_OFF
 	csrc sstatus, t0
@@ -122,7 +122,7 @@ FUNCTION boot_high
 	lla tp, boot_hart
 	addi t0, tp, HART_ROW
 	csrw sscratch, t0
-	/* sscratch names frame 0 of the boot row, whose links boot_early made for these addresses */
+	/* sscratch names frame 0 of the boot row, linked by boot_early for these addresses */
 	lla t0, trap_entry
 	csrw stvec, t0
 	lla sp, boot_stack_top

@@ -3,16 +3,16 @@
  * int arch_copy_nofault(void *dst, const void *src, size_t n)
  *   a0 dst, a1 src, a2 n. 0, or -EFAULT as soon as a load or store faults.
  *
- * The table of fixups (fixup.c) has an entry for each instruction that may fault. By words when both
- * ends are aligned, by bytes for the rest.
+ * The table of fixups (fixup.c) has an entry for each instruction that may fault. By words when
+ * both ends are aligned, by bytes for the rest.
  */
 #include "arch/riscv/asm.h"
 
 #define EFAULT 14
 
 /* clang-format off */
-/* One instruction, and where to go on when it faults. Both relative to the entry, so that the table
- * is the same wherever the image lies. */
+/* One instruction, and where to go on when it faults, both relative to the entry: the table is the
+ * same wherever the image lies. */
 .macro MAY_FAULT insn:vararg
 99:	\insn
 	.pushsection .fixup_table, "a"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Saves, restores and clears the FP registers (D extension). The kernel itself is compiled without
- * FP; only here are the instructions known to the assembler. The unit is on (sstatus.FS) when any of
- * these is called.
+ * FP; only here are the instructions known to the assembler. The unit is on (sstatus.FS) when any
+ * of these is called.
  */
 #include "arch/riscv/asm.h"
 
@@ -10,7 +10,10 @@
 
 /* clang-format off */
 .macro EACH_FP op
-	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+	.irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+	\op \n
+	.endr
+	.irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	\op \n
 	.endr
 .endm
@@ -27,7 +30,7 @@
 
 	.text
 
-/* For arch_switch: t2 struct arch_fpu, t6 return address, changes nothing but t6's partner t2. */
+/* For arch_switch: t2 struct arch_fpu, t6 return address; changes t3. */
 FUNCTION fpu_save
 	EACH_FP FP_SAVE
 	frcsr t3
@@ -35,7 +38,7 @@ FUNCTION fpu_save
 	jr t6
 END fpu_save
 
-/* As above. The caller has no use for t3 any more. */
+/* As above. */
 FUNCTION fpu_restore
 	EACH_FP FP_RESTORE
 	REG_L t3, FPU_FCSR(t2)

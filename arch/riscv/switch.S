@@ -11,8 +11,8 @@
  *
  * so a fault in the middle lands in a frame that nobody else uses. A thread that was preempted has
  * its interrupt's frame live; the free frame after it is what is put away and taken out again.
- * The boot row must be empty at every switch: idle is never preempted, so the free frame of an owner
- * of the boot row is its frame 0 (checked).
+ * The boot row must be empty at every switch: idle is never preempted, so the free frame of an
+ * owner of the boot row is its frame 0 (checked).
  *
  * Nothing is published here. After the return in next's context no register, no stack and no frame
  * of prev is in use by this hart, and the caller may let others have prev, with a release store of

@@ -2,19 +2,19 @@
 /*
  * Traps: entry, choice of the stack, exit.
  *
- * Who holds what. sscratch names a free frame of the owner's row (arch/types.h) at every instruction
- * except between the two numbered pairs of entry and exit, where SIE is 0 and nothing can fault:
- * they touch only the frame itself, which lies in the direct map or in the kernel image.
+ * Who holds what. sscratch names a free frame of the owner's row (arch/types.h) at every
+ * instruction except between the two numbered pairs of entry and exit, where SIE is 0 and nothing
+ * can fault: they touch only the frame itself, which lies in the direct map or the kernel image.
  *
  * Entry saves every register before it looks at anything else, and uses no stack: a wild or
- * overflowed sp does no harm here. Then sscratch moves on to the next frame, so a trap in the handler
- * lands there. tp comes from the row, never from the interrupted registers.
+ * overflowed sp does no harm here. Then sscratch moves on to the next frame, so a trap in the
+ * handler lands there. tp comes from the row, never from the interrupted registers.
  *
  * Which stack
  *   interrupt    the hart's interrupt stack, from its top: it can only be free, because handlers
  *                run with SIE=0 (asserted: an interrupt finds frame 0 of its row).
  *   exception    where it happened, below the interrupted sp, if sp lies in a stack that this hart
- *                may be on and TRAP_ROOM bytes are left; the emergency stack from its top otherwise.
+ *                may be on and TRAP_ROOM bytes are left; else the emergency stack from its top.
  *   last frame   the emergency stack from its top: the system ends.
  *   preemption   the interrupted thread's own stack, the frame still live: the thread is then put
  *                away like one that called schedule(), and may go on on another hart.
@@ -140,12 +140,12 @@ trap_exit:
 	REG_L t3, FRAME_SEPC(t0)
 	REG_L t4, FRAME_SSTATUS(t0)
 	addi t5, t0, FRAME_SCRATCH
-	/* Whatever the handler left reserved must not let the interrupted code's sc succeed. */
+	/* What the handler left reserved must not let the interrupted code's sc succeed. (QEMU
+	 * forgets reservations at every change of mode by itself.) */
 	sc.w zero, zero, (t5)
 	REG_S t2, ROW_NEWEST(t1)
 	REG_L tp, ROW_HART(t1)
-	/* Kernel mode goes on on this hart: tp from the row, not from the frame, because the thread may
-	 * have come here from another. */
+	/* tp from the row, not from the frame: the thread may have come here from another hart. */
 	csrw sepc, t3
 	csrw sstatus, t4
 	csrw sscratch, t0		/* 3: the frame counts as free while it is still read */

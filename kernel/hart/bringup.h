@@ -18,6 +18,8 @@ const struct fdt_hart *hart_found(unsigned index);
 void hart_attach(struct hart_meta *h, unsigned index);
 /* Called by a hart that came online after it had been given up, on it, SIE off. */
 void hart_set_late_hook(void (*late)(struct hart_meta *h));
+/* How long hart_start_all waits without any arrival before it gives the missing ones up. */
+void hart_set_patience(uint64_t ns);
 /* How hart_start_all waits, in the thread that called it: sleeps for about a millisecond. */
 void hart_set_nap(void (*nap)(void));
 

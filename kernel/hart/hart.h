@@ -65,7 +65,6 @@ struct hart_meta {
 	int failure;	       /* why HART_FAILED: -Exxx */
 	const char *isa;       /* the tree's string; constant */
 	const char *mmu_type;  /* the tree's string; constant */
-	struct arch_hart arch; /* boot row, interrupt and emergency stacks */
 	struct thread *idle;   /* constant once online */
 	struct runq *runq;
 	struct timerq *timerq;
@@ -76,6 +75,8 @@ struct hart_meta {
 	uint64_t arrived;
 	uint64_t online_at;
 	struct hart_stats stats;
+	/* Last: it is long, and what stands before it is used on every switch and interrupt. */
+	struct arch_hart arch; /* boot row, interrupt and emergency stacks */
 };
 
 /* The hart that the firmware entered the kernel on: tp points here from the start. arch fills in

@@ -4,9 +4,9 @@
  *
  * All starts are issued first, then the arrivals are awaited: a start costs the firmware
  * milliseconds, but they overlap. Nobody decides by the clock how fast a hart has to be: as long as
- * harts arrive, there is patience; after GIVE_UP_NS without any arrival, those that are missing are
- * marked failed and the system goes on. A hart that arrives even later is taken in as if nothing
- * had been.
+ * harts arrive, there is patience; after patience_ns without any arrival, those that are missing
+ * are marked failed and the system goes on. A hart that arrives even later is taken in as if
+ * nothing had been.
  *
  * The handshake
  *   starter   fills the hart_meta, state = STARTING (release), HSM start. The SBI call and the
@@ -25,14 +25,20 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 
-#define GIVE_UP_NS (30 * NS_PER_SEC)
+#define PATIENCE_NS (30 * NS_PER_SEC)
 
+static uint64_t patience_ns = PATIENCE_NS;
 static void (*nap)(void) = relax;
 static void (*late_hook)(struct hart_meta *h);
 
 void hart_set_nap(void (*fn)(void))
 {
 	nap = fn;
+}
+
+void hart_set_patience(uint64_t ns)
+{
+	patience_ns = ns;
 }
 
 void hart_set_late_hook(void (*fn)(struct hart_meta *h))
@@ -136,7 +142,7 @@ unsigned hart_start_all(void)
 		if (now_online != online) {
 			online = now_online;
 			since = clock_now_ns();
-		} else if (clock_now_ns() - since > GIVE_UP_NS) {
+		} else if (clock_now_ns() - since >= patience_ns) {
 			give_up_missing();
 			break;
 		}
@@ -170,7 +176,8 @@ void hart_join(struct hart_meta *h)
 	while (!atomic_cas_u32(&h->state, &before, HART_ONLINE, release))
 		assert(before != HART_ONLINE);
 	if (before == HART_FAILED) {
-		log_warn("it had been given up");
+		h->failure = 0;
+		log_warn("hartid %lu had been given up", (unsigned long)h->hartid);
 		late_hook(h);
 	}
 }

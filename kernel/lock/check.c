@@ -12,6 +12,9 @@
  * have a smaller rank than what is asked for. In a handler the interrupted thread's sleeping locks
  * don't count: the handler never waits for that thread.
  *
+ * With interrupts on the hart may change at any moment: then only the thread's own fields are looked
+ * at, through lock_thread(), never through the lock_hart of a moment before.
+ *
  * A sleeping lock's record may have to be found by address when memory is freed. thread_filter counts
  * the records of threads per hashed 256-byte block, so that a free that concerns none (nearly all)
  * is told by one load a block.
@@ -153,6 +156,7 @@ static const struct held_lock *rank_blocker(const struct held_lock *held, unsign
 
 static void check_rank(struct lock_hart *h, const struct violation *v, unsigned flags)
 {
+	const struct lock_thread *t = lock_thread();
 	const struct held_lock *blocker;
 
 	if (v->class->rank == RANK_UNORDERED || (flags & CHECK_TRY))
@@ -160,7 +164,7 @@ static void check_rank(struct lock_hart *h, const struct violation *v, unsigned 
 	/* With interrupts on no irqlock is held, and the hart's record is not ours to read. */
 	blocker = arch_irq_enabled() ? NULL : rank_blocker(h->held, h->nr_held, v->class, flags);
 	if (!blocker && !in_handler(h))
-		blocker = rank_blocker(h->thread->held, h->thread->nr_held, v->class, flags);
+		blocker = rank_blocker(t->held, t->nr_held, v->class, flags);
 	if (blocker)
 		violated(v, "%s (rank %d) acquired under %s (rank %d, acquired at %p)", v->class->name,
 			 (int)v->class->rank, blocker->class->name, (int)blocker->class->rank,
@@ -378,10 +382,10 @@ static void nothing_held(const struct held_lock *held, unsigned nr, const void *
 
 void check_thread_exit(void)
 {
-	const struct lock_hart *h = lock_hart();
+	const struct lock_thread *t = lock_thread();
 
-	if (CONFIG_LOCKCHECK && checking(h))
-		nothing_held(h->thread->held, h->thread->nr_held, NULL, "thread-exit",
+	if (CONFIG_LOCKCHECK && checking(lock_hart()))
+		nothing_held(t->held, t->nr_held, NULL, "thread-exit",
 			     (uintptr_t)__builtin_return_address(0));
 }
 

@@ -13,6 +13,7 @@
 #define KERNEL_LOCK_CLASS_H
 
 #include "kernel/lock/atomic.h"
+#include "kernel/lock/context.h"
 #include "kernel/lock/rank.h"
 #include "lib/linkset.h"
 #include "lib/types.h"
@@ -65,12 +66,15 @@ LINKSET_DECLARE(lock_class, struct lock_class);
 /* for every class of the kernel: `class` is a struct lock_class *. */
 #define lock_class_for_each(class) linkset_for_each(lock_class, struct lock_class, class)
 
-/* Counts `n` more for a class. Either; compiled out without CONFIG_LOCKSTAT. */
-void lock_stat_count(struct lock_class *class, enum lock_stat what, unsigned long n);
+/*
+ * Counts one more for a class. Either; compiled out without CONFIG_LOCKSTAT. Which shard only
+ * matters for speed, so a migration after the choice is harmless. Relaxed: a lone value.
+ */
 static inline void lock_stat(struct lock_class *class, enum lock_stat what)
 {
 	if (CONFIG_LOCKSTAT)
-		lock_stat_count(class, what, 1);
+		atomic_add_ulong(&class->shards[lock_hart()->index % LOCK_SHARDS].n[what], 1,
+				 relaxed);
 }
 /* Notes a hold of `ticks` that was acquired at `pc`. */
 void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc);

@@ -28,8 +28,13 @@ struct lock_hart *lock_hart_stable(void)
 void irq_off(void)
 {
 	bool before = arch_irq_save();
+	struct lock_hart *h = lock_hart();
 
-	irq_section_begin(lock_hart(), before);
+	irq_section_begin(h, before);
+	if (CONFIG_LOCKSTAT && h->irq_depth == 1) {
+		h->irqs_off_since = arch_time();
+		h->irqs_off_pc = (uintptr_t)__builtin_return_address(0);
+	}
 }
 
 void irq_on(void)

@@ -64,9 +64,10 @@ struct lock_hart {
 	bool panicking;		    /* checks are off on this hart: it prints a report */
 	uint8_t nr_held;	    /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
 	uintptr_t hartid;	    /* for the kick; constant once registered */
+	unsigned uncounted_steals;  /* of irqlocks, since the last one that was counted */
 	const void *waiting_for;    /* irqlock it waits for, for reports */
 	uint64_t irqs_off_since;    /* for reports (CONFIG_LOCKSTAT) */
-	uintptr_t irqs_off_pc;
+	uintptr_t irqs_off_pc;	    /* who turned them off; 0: they are on, or unknown */
 	struct irqlock_node node;
 	struct held_lock held[HELD_MAX];
 };
@@ -117,8 +118,11 @@ static inline void irq_section_begin(struct lock_hart *h, bool before)
 
 static inline void irq_section_end(struct lock_hart *h)
 {
-	if (--h->irq_depth == 0)
+	if (--h->irq_depth == 0) {
+		if (CONFIG_LOCKSTAT)
+			h->irqs_off_pc = 0;
 		arch_irq_restore(h->thread->irq_before);
+	}
 }
 
 /*

@@ -12,7 +12,8 @@
  *	LOCKED  somebody owns the lock.
  *	tail    index + 1 of the last hart of the queue; 0: no queue.
  *	ASLEEP  the queue's head is parked, or was woken and has not said yet that it is awake.
- *	steals  how often this head was passed while it was asleep.
+ *	steals  how often this head was passed while it was asleep, in units of steal_weight: each
+ *	        hart counts its every steal_weight-th steal (of any lock) only.
  *	kick    index + 1 of the head, while it waits for a kick (park.h); 0: nobody.
  *
  * Invariants: kick != 0 implies LOCKED and ASLEEP. No tail: ASLEEP, steals and kick are 0.
@@ -21,8 +22,8 @@
  * Who may take the lock (all by compare-and-swap, so at most one)
  *	the head of the queue, when it is not LOCKED;
  *	a newcomer, when it is not LOCKED and there is no queue, or (policy QUEUE) the head is ASLEEP
- *	and was passed fewer than max_steals times. Counting is per head, not per sleep, so each
- *	head's wait is bounded by max_steals + 1 other owners and its own wake-up.
+ *	and `steals` is below max_steals. Counting is per head, not per sleep, so a head is passed
+ *	at most (max_steals + harts) * steal_weight times.
  *
  * A hart's node                                    (written by)
  *
@@ -62,6 +63,7 @@
 #include "kernel/lock/irqlock.h"
 
 #include "kernel/arch.h"
+#include "kernel/lock/check_fast.h"
 #include "kernel/lock/park.h"
 #include "kernel/lock/relax.h"
 
@@ -90,6 +92,7 @@ struct irqlock_tuning irqlock_tuning = {
 	.queued_spins = 200,
 	.head_spins = 400,
 	.max_steals = 48,
+	.steal_weight = 16,
 	.park_with_timer = true,
 };
 
@@ -105,6 +108,15 @@ static bool takeable(uint32_t word, enum irqlock_policy policy)
 	       (word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
 }
 
+/* Every steal_weight-th steal of a hart is counted: the field is small, the bound need not be. */
+static bool counts_as_steal(struct lock_hart *h)
+{
+	if (++h->uncounted_steals < irqlock_tuning.steal_weight)
+		return false;
+	h->uncounted_steals = 0;
+	return true;
+}
+
 /* Takes the lock if a newcomer may; *word is its last value seen. SIE off. */
 static bool take_as_newcomer(struct irqlock *lock, uint32_t *word)
 {
@@ -112,7 +124,7 @@ static bool take_as_newcomer(struct irqlock *lock, uint32_t *word)
 		uint32_t seen = *word;
 		uint32_t taken = seen | LOCKED;
 
-		if (seen & TAIL_MASK)
+		if ((seen & TAIL_MASK) && counts_as_steal(lock_hart()))
 			taken += STEAL_ONE;
 		/* Acquire; partner: irqlock_give. */
 		if (!atomic_cas_u32(&lock->word, word, taken, acquire))
@@ -300,48 +312,58 @@ bool irqlock_held_by_me(const struct irqlock *lock)
 	return irqlock_is_locked(lock);
 }
 
-void irqlock_acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc) UNCHECKED_LOCKING
+/* All of an acquire with checks and statistics; one frame for the whole common path. */
+static inline __attribute__((always_inline)) void acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc)
 {
+	struct lock_class *class = lock->class;
 	bool before = arch_irq_save();
 
 	if (before)
 		flags |= CHECK_SIE_WAS_ON;
-	if (!check_acquire(lock, lock->class, flags, pc)) {
+	if (!check_irqlock_acquire(lock, class, flags, pc)) {
 		arch_irq_restore(before);
 		return;
 	}
 	if (!irqlock_take(lock))
 		irqlock_wait(lock, before);
 	irq_section_begin(lock_hart(), before);
-	check_acquired(lock, lock->class, flags, pc);
-	lock_stat(lock->class, LOCK_ACQUIRED);
+	check_irqlock_acquired(lock, class, flags, pc);
+	lock_stat(class, LOCK_ACQUIRED);
+}
+
+void irqlock_acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc) UNCHECKED_LOCKING
+{
+	acquire_at(lock, flags, pc);
 }
 
 void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
 {
-	irqlock_acquire_at(lock, flags, (uintptr_t)__builtin_return_address(0));
+	acquire_at(lock, flags, (uintptr_t)__builtin_return_address(0));
 }
 
 bool irqlock_try_checked(struct irqlock *lock) UNCHECKED_LOCKING
 {
 	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	struct lock_class *class = lock->class;
 	bool before = arch_irq_save();
 	unsigned flags = CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0);
 
-	if (!check_acquire(lock, lock->class, flags, pc) ||
+	if (!check_irqlock_acquire(lock, class, flags, pc) ||
 	    (!irqlock_take(lock) && !irqlock_try_slow(lock))) {
 		arch_irq_restore(before);
 		return false;
 	}
 	irq_section_begin(lock_hart(), before);
-	check_acquired(lock, lock->class, flags, pc);
-	lock_stat(lock->class, LOCK_ACQUIRED);
+	check_irqlock_acquired(lock, class, flags, pc);
+	lock_stat(class, LOCK_ACQUIRED);
 	return true;
 }
 
 void irqlock_release_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
 {
-	if (!check_release(lock, lock->class, flags, (uintptr_t)__builtin_return_address(0)))
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+
+	if (!check_irqlock_release(lock, lock->class, flags, pc))
 		return;
 	irqlock_give(lock);
 	irq_section_end(lock_hart());

@@ -186,6 +186,7 @@ static inline bool irqlock_is_locked(const struct irqlock *lock)
 struct irqlock_tuning {
 	unsigned newcomer_spins, queued_spins, head_spins;
 	unsigned max_steals;	/* <= 62: the field must not overflow */
+	unsigned steal_weight;	/* a hart's every so many-th steal is counted; 0 and 1: all */
 	bool park_with_timer;	/* a timer interrupt ends a sleep as well; nothing depends on it */
 };
 extern struct irqlock_tuning irqlock_tuning;

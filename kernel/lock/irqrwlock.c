@@ -30,6 +30,7 @@
  */
 #include "kernel/lock/irqrwlock.h"
 
+#include "kernel/lock/check_fast.h"
 #include "kernel/lock/park.h"
 #include "kernel/lock/relax.h"
 
@@ -111,7 +112,7 @@ static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *b
 	*before = arch_irq_save();
 	if (*before)
 		*flags |= CHECK_SIE_WAS_ON;
-	if (check_acquire(lock, lock->gate.class, *flags, pc))
+	if (check_irqlock_acquire(lock, lock->gate.class, *flags, pc))
 		return true;
 	arch_irq_restore(*before);
 	return false;
@@ -120,7 +121,7 @@ static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *b
 static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool before)
 {
 	irq_section_begin(lock_hart(), before);
-	check_acquired(lock, lock->gate.class, flags, pc);
+	check_irqlock_acquired(lock, lock->gate.class, flags, pc);
 	lock_stat(lock->gate.class, LOCK_ACQUIRED);
 }
 
@@ -177,7 +178,8 @@ void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
 	uint32_t word, left;
 
-	if (!check_release(lock, lock->gate.class, CHECK_READ, (uintptr_t)__builtin_return_address(0)))
+	if (!check_irqlock_release(lock, lock->gate.class, CHECK_READ,
+				   (uintptr_t)__builtin_return_address(0)))
 		return;
 	word = atomic_load_u32(&lock->word, relaxed);
 	do {
@@ -224,8 +226,8 @@ void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
 	uint32_t old;
 
-	if (!check_release(lock, lock->gate.class, CHECK_WRITE,
-			   (uintptr_t)__builtin_return_address(0)))
+	if (!check_irqlock_release(lock, lock->gate.class, CHECK_WRITE,
+				   (uintptr_t)__builtin_return_address(0)))
 		return;
 	/* Release; partners: the three entries. */
 	old = atomic_and_u32(&lock->word, ~(WRITER | KICK_MASK), release);

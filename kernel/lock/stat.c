@@ -3,15 +3,6 @@
 #include "kernel/lock/class.h"
 #include "kernel/lock/context.h"
 
-void lock_stat_count(struct lock_class *class, enum lock_stat what, unsigned long n)
-{
-	if (!CONFIG_LOCKSTAT)
-		return;
-	/* Which shard only matters for speed: a migration after the choice is harmless. Relaxed: a
-	 * lone value. */
-	atomic_add_ulong(&class->shards[lock_hart()->index % LOCK_SHARDS].n[what], n, relaxed);
-}
-
 void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc)
 {
 	unsigned long now = (unsigned long)ticks;

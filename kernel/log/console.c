@@ -18,8 +18,8 @@
 
 /* max_hold_us: PIECE_MAX characters, each an MMIO poll and write of a loaded emulator. */
 DEFINE_LOCK_CLASS(console_class, .name = "console", .rank = RANK_CONSOLE,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
-		  .protects = "the order of bytes on the console line");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.protects = "the order of bytes on the console line");
 static struct irqlock console_lock = IRQLOCK_INIT(&console_class);
 
 /* The device; published by a release store, read by acquire loads below. */

@@ -2,8 +2,8 @@
 /*
  * The console: where log lines, the shell's output and reports go.
  *
- * A device offers one function that writes by polling, takes no lock and sleeps never: then the log,
- * the shell and a panic can all use it, from anywhere. console.lock (irqlock, rank CONSOLE)
+ * A device offers one function that writes by polling, takes no lock and sleeps never: then the
+ * log, the shell and a panic can all use it, from anywhere. console.lock (irqlock, rank CONSOLE)
  * keeps lines whole among those that may wait; reports take no lock (kernel/panic/report.c).
  */
 #ifndef KERNEL_LOG_CONSOLE_H

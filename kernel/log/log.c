@@ -28,8 +28,7 @@
 
 /* max_hold_us: a line on the console, see there. */
 DEFINE_LOCK_CLASS(log_class, .name = "log", .rank = RANK_LOG,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 2000,
-		  .protects = "the log ring");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 2000, .protects = "the log ring");
 static struct irqlock log_lock = IRQLOCK_INIT(&log_class);
 
 static char ring_bytes[RING_SIZE];
@@ -97,19 +96,18 @@ size_t log_format(const struct log_entry *e, bool color, char *out, size_t n)
 	static const unsigned char colors[] = {36, 32, 33, 35, 34, 96, 92, 95};
 	uint64_t us = e->rec.time_ns / 1000;
 	const char *mark = e->rec.level == LOG_ERROR ? "error: "
-			   : e->rec.level == LOG_WARN ? "warning: "
-						      : "";
+		: e->rec.level == LOG_WARN	     ? "warning: "
+						     : "";
 	int len;
 
 	if (color)
 		len = snprintf(out, n, "\033[%um[%4lu.%06lu] hart %u: %s%s\033[0m\n",
-			       colors[e->rec.hart % sizeof(colors)],
-			       (unsigned long)(us / 1000000), (unsigned long)(us % 1000000),
-			       e->rec.hart, mark, e->text);
+			colors[e->rec.hart % sizeof(colors)], (unsigned long)(us / 1000000),
+			(unsigned long)(us % 1000000), e->rec.hart, mark, e->text);
 	else
 		len = snprintf(out, n, "[%4lu.%06lu] hart %u: %s%s\n",
-			       (unsigned long)(us / 1000000), (unsigned long)(us % 1000000),
-			       e->rec.hart, mark, e->text);
+			(unsigned long)(us / 1000000), (unsigned long)(us % 1000000), e->rec.hart,
+			mark, e->text);
 	return MIN((size_t)MAX(len, 0), n - 1);
 }
 

@@ -36,7 +36,7 @@ void log_ring_add(struct log_ring *r, const struct log_record *rec, const char *
 }
 
 bool log_ring_read(const struct log_ring *r, uint64_t *pos, struct log_entry *out,
-		   uint64_t *next_seq, uint64_t *missed)
+	uint64_t *next_seq, uint64_t *missed)
 {
 	if (*pos < r->tail)
 		*pos = r->tail;

@@ -16,16 +16,16 @@
 
 struct log_record {
 	uint64_t time_ns;
-	uint64_t seq;		/* of the record since boot, from 0 */
-	uint16_t hart;		/* index */
-	uint8_t level;		/* enum log_level */
-	uint8_t len;		/* of the text that follows */
+	uint64_t seq;  /* of the record since boot, from 0 */
+	uint16_t hart; /* index */
+	uint8_t level; /* enum log_level */
+	uint8_t len;   /* of the text that follows */
 };
 
 struct log_ring {
 	char *bytes;
-	size_t size;		/* a power of two, at least 1024 */
-	uint64_t head, tail;	/* positions */
+	size_t size;	     /* a power of two, at least 1024 */
+	uint64_t head, tail; /* positions */
 	uint64_t next_seq;
 };
 
@@ -40,7 +40,7 @@ void log_ring_add(struct log_ring *r, const struct log_record *rec, const char *
 /* Copies the record at *pos (or the oldest after it) and moves *pos behind it; false at the head.
  * Adds the number of records that were overwritten before they were read to *missed. */
 bool log_ring_read(const struct log_ring *r, uint64_t *pos, struct log_entry *out,
-		   uint64_t *next_seq, uint64_t *missed);
+	uint64_t *next_seq, uint64_t *missed);
 
 /* The kernel's ring (kernel/log/log.c). Either; rank LOG. */
 struct log_reader {

@@ -4,7 +4,7 @@
 
 #include "kernel/lock/atomic.h"
 
-#define RING_SIZE 1024u		/* a power of two */
+#define RING_SIZE 1024u /* a power of two */
 #define CTRL_C 3
 
 static char ring[RING_SIZE];

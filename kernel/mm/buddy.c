@@ -31,8 +31,7 @@ void buddy_add(struct buddy *b, uint32_t from, uint32_t to)
 	while (from < to) {
 		unsigned order = BUDDY_ORDER_MAX;
 
-		while (!is_aligned(from, UINT32_C(1) << order) ||
-		       to - from < UINT32_C(1) << order)
+		while (!is_aligned(from, UINT32_C(1) << order) || to - from < UINT32_C(1) << order)
 			order--;
 		buddy_free(b, from, order);
 		from += UINT32_C(1) << order;

@@ -18,16 +18,16 @@
 
 #include "lib/types.h"
 
-#define BUDDY_ORDER_MAX 10	/* 4 MiB */
-#define BUDDY_NONE UINT32_MAX	/* no page in a link */
+#define BUDDY_ORDER_MAX 10    /* 4 MiB */
+#define BUDDY_NONE UINT32_MAX /* no page in a link */
 
 enum page_state {
-	PAGE_RESERVED = 0,	/* never given out */
-	PAGE_FREE,		/* head of a free block */
-	PAGE_CACHED,		/* in the cache of a hart */
-	PAGE_USED,		/* given out: head */
-	PAGE_SLAB,		/* every page of a slab */
-	PAGE_LARGE,		/* head of a large kmalloc */
+	PAGE_RESERVED = 0, /* never given out */
+	PAGE_FREE,	   /* head of a free block */
+	PAGE_CACHED,	   /* in the cache of a hart */
+	PAGE_USED,	   /* given out: head */
+	PAGE_SLAB,	   /* every page of a slab */
+	PAGE_LARGE,	   /* head of a large kmalloc */
 };
 
 /*
@@ -35,24 +35,24 @@ enum page_state {
  * buddy's lock (FREE), the hart cache's (CACHED), the slab cache's (SLAB), the owner (others).
  */
 struct page {
-	uint32_t next, prev;	/* neighbours in a list: indices (FREE), frame numbers (CACHED,
-				   SLAB), whatever its owner likes (USED) */
-	uint8_t state;		/* enum page_state */
-	uint8_t order;		/* of the block; in a slab, of the whole slab */
-	uint16_t cache;		/* SLAB: number of the cache */
-	uint16_t free_head;	/* SLAB head: first free object, SLAB_NONE: none */
-	uint16_t in_use;	/* SLAB head: objects given out; CACHED: PAGE_POISONED */
+	uint32_t next, prev; /* neighbours in a list: indices (FREE), frame numbers (CACHED,
+				SLAB), whatever its owner likes (USED) */
+	uint8_t state;	     /* enum page_state */
+	uint8_t order;	     /* of the block; in a slab, of the whole slab */
+	uint16_t cache;	     /* SLAB: number of the cache */
+	uint16_t free_head;  /* SLAB head: first free object, SLAB_NONE: none */
+	uint16_t in_use;     /* SLAB head: objects given out; CACHED: PAGE_POISONED */
 };
 static_assert(sizeof(struct page) == 16, "1 GiB costs 4 MiB of descriptors, not more");
 
 struct buddy {
-	uint32_t base;		/* frame number of pages[0], multiple of 2^BUDDY_ORDER_MAX */
-	uint32_t nr_pages;	/* descriptors */
+	uint32_t base;	   /* frame number of pages[0], multiple of 2^BUDDY_ORDER_MAX */
+	uint32_t nr_pages; /* descriptors */
 	struct page *pages;
-	uint32_t nr_free;	/* pages */
-	uint32_t orders;	/* bit k: list k is not empty */
-	uint32_t head[BUDDY_ORDER_MAX + 1];	/* index of the first block, BUDDY_NONE */
-	uint32_t blocks[BUDDY_ORDER_MAX + 1];	/* length of each list */
+	uint32_t nr_free;		      /* pages */
+	uint32_t orders;		      /* bit k: list k is not empty */
+	uint32_t head[BUDDY_ORDER_MAX + 1];   /* index of the first block, BUDDY_NONE */
+	uint32_t blocks[BUDDY_ORDER_MAX + 1]; /* length of each list */
 };
 
 /* Nothing is free yet. `base` is aligned down, `nr_pages` rounded up to whole chunks. */
@@ -62,7 +62,8 @@ void buddy_init_chunk(struct buddy *b, uint32_t chunk);
 /* Adds the free pages [from, to) (indices), which no one has, at the start. Chunks that they cover
  * in part must have been initialised. */
 void buddy_add(struct buddy *b, uint32_t from, uint32_t to);
-/* Index of the head of a block of 2^order pages, in state PAGE_USED; BUDDY_NONE if there is none. */
+/* Index of the head of a block of 2^order pages, in state PAGE_USED; BUDDY_NONE if there is none.
+ */
 uint32_t buddy_alloc(struct buddy *b, unsigned order);
 /* Gives back a block whose head is in no list; merges with free buddies. */
 void buddy_free(struct buddy *b, uint32_t index, unsigned order);

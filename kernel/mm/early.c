@@ -58,8 +58,8 @@ void mm_init(void)
 phys_t early_alloc(size_t size, phys_t low, phys_t high)
 {
 	uint64_t bytes = align_up((uint64_t)size, PAGE_SIZE);
-	uint64_t base = range_set_find(&early_map.ram, &early_map.reserved, bytes, PAGE_SIZE, low,
-				       high);
+	uint64_t base = range_set_find(
+		&early_map.ram, &early_map.reserved, bytes, PAGE_SIZE, low, high);
 
 	if (!base)
 		return 0;
@@ -79,13 +79,13 @@ static void read_memory(void)
 		uint64_t base, end;
 
 		if (err)
-			continue;	/* main.c has said so */
+			continue; /* main.c has said so */
 		/* Half pages at the edges are left out. */
 		base = align_up(MAX(start, (uint64_t)arch_phys_base), PAGE_SIZE);
 		end = align_down(MIN(start + size, limit), PAGE_SIZE);
 		if (end < align_down(start + size, PAGE_SIZE))
 			log_warn("memory: above 0x%llx it cannot be reached",
-				 (unsigned long long)limit);
+				(unsigned long long)limit);
 		if (range_set_add(&early_map.ram, base, end))
 			log_warn("memory: more than %u ranges, one is left out", RANGE_SET_MAX);
 	}
@@ -106,21 +106,21 @@ static void read_reservations(void)
 			continue;
 		}
 		log_info("reserved: 0x%llx..0x%llx (%s)", (unsigned long long)res.start,
-			 (unsigned long long)(res.start + res.size), res.name);
+			(unsigned long long)(res.start + res.size), res.name);
 		reserve(res.start, res.start + res.size, res.name);
 		if (res.no_map &&
-		    range_set_add(&early_map.no_map, align_down(res.start, PAGE_SIZE),
-				  align_up(res.start + res.size, PAGE_SIZE)))
+			range_set_add(&early_map.no_map, align_down(res.start, PAGE_SIZE),
+				align_up(res.start + res.size, PAGE_SIZE)))
 			panic_as(EXIT_BAD_TREE, "more than %u unmapped areas", RANGE_SET_MAX);
 	}
 }
 
 static void reserve(uint64_t base, uint64_t end, const char *what)
 {
-	if (range_set_add(&early_map.reserved, align_down(base, PAGE_SIZE),
-			  align_up(end, PAGE_SIZE)))
+	if (range_set_add(
+		    &early_map.reserved, align_down(base, PAGE_SIZE), align_up(end, PAGE_SIZE)))
 		panic_as(EXIT_BAD_TREE, "no room to reserve %s: more than %u areas", what,
-			 RANGE_SET_MAX);
+			RANGE_SET_MAX);
 }
 
 static void map_memory(void)

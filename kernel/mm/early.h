@@ -7,11 +7,11 @@
 #include "kernel/mm/memmap.h"
 
 struct early_map {
-	struct range_set ram;		/* usable, whole pages, inside the direct map */
-	struct range_set reserved;	/* taken: everything below, whole pages */
-	struct range_set no_map;	/* of these: must not be mapped */
-	uint64_t kernel_bytes;		/* the image */
-	uint64_t boot_bytes;		/* early_alloc so far */
+	struct range_set ram;	   /* usable, whole pages, inside the direct map */
+	struct range_set reserved; /* taken: everything below, whole pages */
+	struct range_set no_map;   /* of these: must not be mapped */
+	uint64_t kernel_bytes;	   /* the image */
+	uint64_t boot_bytes;	   /* early_alloc so far */
 };
 
 /* Constant after mm_init. */

@@ -81,7 +81,7 @@ bool inject_failure(void)
 	if (likely(!one_in))
 		return false;
 	mix = atomic_load_ulong(&seed_now, relaxed) ^
-	      (uint64_t)atomic_add_ulong(&calls, 1, relaxed) << 20;
+		(uint64_t)atomic_add_ulong(&calls, 1, relaxed) << 20;
 	if (splitmix64(&mix) % one_in)
 		return false;
 	atomic_add_ulong(&failed, 1, relaxed);

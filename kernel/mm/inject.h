@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation failures on demand (CONFIG_FAULT_INJECT): by seed, for whole-system runs (boot argument
- * mmfail=SEED), or the n-th allocation of one thread, for tests that walk through every failure path
- * of an operation. Without the option everything here is empty.
+ * Allocation failures on demand (CONFIG_FAULT_INJECT): by seed, for whole-system runs (boot
+ * argument mmfail=SEED), or the n-th allocation of one thread, for tests that walk through every
+ * failure path of an operation. Without the option everything here is empty.
  */
 #ifndef KERNEL_MM_INJECT_H
 #define KERNEL_MM_INJECT_H

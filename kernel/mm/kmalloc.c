@@ -17,9 +17,18 @@ static const struct {
 	uint16_t size;
 	const char *name;
 } classes[] = {
-	{16, "kmalloc-16"},   {32, "kmalloc-32"},   {64, "kmalloc-64"},	    {96, "kmalloc-96"},
-	{128, "kmalloc-128"}, {192, "kmalloc-192"}, {256, "kmalloc-256"},   {384, "kmalloc-384"},
-	{512, "kmalloc-512"}, {768, "kmalloc-768"}, {1024, "kmalloc-1024"}, {2048, "kmalloc-2048"},
+	{16, "kmalloc-16"},
+	{32, "kmalloc-32"},
+	{64, "kmalloc-64"},
+	{96, "kmalloc-96"},
+	{128, "kmalloc-128"},
+	{192, "kmalloc-192"},
+	{256, "kmalloc-256"},
+	{384, "kmalloc-384"},
+	{512, "kmalloc-512"},
+	{768, "kmalloc-768"},
+	{1024, "kmalloc-1024"},
+	{2048, "kmalloc-2048"},
 };
 static struct slab_cache *caches[ARRAY_SIZE(classes)];
 /* Class of each multiple of STEP. */
@@ -35,13 +44,13 @@ void kmalloc_init(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++) {
 		size_t align = is_power_of_two(classes[i].size) ? MIN(classes[i].size, 64) : STEP;
 
-		caches[i] = slab_create(classes[i].name, classes[i].size,
-					CONFIG_DEBUG_MM ? STEP : align);
+		caches[i] = slab_create(
+			classes[i].name, classes[i].size, CONFIG_DEBUG_MM ? STEP : align);
 		assert(caches[i]);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(class_of); i++) {
 		if (i * STEP > classes[class].size)
-			class++;
+			class ++;
 		class_of[i] = (uint8_t)class;
 	}
 }
@@ -64,8 +73,7 @@ void kfree(void *ptr)
 		return;
 	page = page_of_virt(ptr);
 	if (page && page->state == PAGE_SLAB) {
-		slab_free_at(slab_cache_of(page), ptr,
-			     (uintptr_t)__builtin_return_address(0));
+		slab_free_at(slab_cache_of(page), ptr, (uintptr_t)__builtin_return_address(0));
 		return;
 	}
 	if (!page || page->state != PAGE_LARGE || page_virt(page) != ptr)

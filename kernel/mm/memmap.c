@@ -27,7 +27,7 @@ int range_set_add(struct range_set *s, uint64_t base, uint64_t end)
 }
 
 bool range_set_next_free(const struct range_set *in, const struct range_set *out, uint64_t *pos,
-			 struct mem_range *piece)
+	struct mem_range *piece)
 {
 	for (unsigned i = 0; i < in->n; i++) {
 		uint64_t base = MAX(in->r[i].base, *pos), end = in->r[i].end;
@@ -51,7 +51,7 @@ bool range_set_next_free(const struct range_set *in, const struct range_set *out
 }
 
 uint64_t range_set_find(const struct range_set *in, const struct range_set *out, uint64_t size,
-			uint64_t align, uint64_t low, uint64_t high)
+	uint64_t align, uint64_t low, uint64_t high)
 {
 	struct mem_range piece;
 	uint64_t pos = low;

@@ -13,7 +13,7 @@
 #define RANGE_SET_MAX 64
 
 struct mem_range {
-	uint64_t base, end;	/* [base, end), never empty */
+	uint64_t base, end; /* [base, end), never empty */
 };
 
 struct range_set {
@@ -28,10 +28,10 @@ int range_set_add(struct range_set *s, uint64_t base, uint64_t end);
  * Pieces are maximal within one range of `in`.
  */
 bool range_set_next_free(const struct range_set *in, const struct range_set *out, uint64_t *pos,
-			 struct mem_range *piece);
+	struct mem_range *piece);
 /* Lowest [result, result + size) of `in` without `out` within [low, high), aligned; 0: none. */
 uint64_t range_set_find(const struct range_set *in, const struct range_set *out, uint64_t size,
-			uint64_t align, uint64_t low, uint64_t high);
+	uint64_t align, uint64_t low, uint64_t high);
 /* Bytes in the set, and bytes that it shares with [base, end). */
 uint64_t range_set_size(const struct range_set *s);
 uint64_t range_set_overlap(const struct range_set *s, uint64_t base, uint64_t end);

@@ -14,8 +14,8 @@
 #define CHUNK_PAGES (UINT32_C(1) << BUDDY_ORDER_MAX)
 
 DEFINE_LOCK_CLASS(range_class, .name = "page_range", .rank = RANK_PAGE,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 50,
-		  .protects = "the buddy of one memory range");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 50,
+	.protects = "the buddy of one memory range");
 
 struct page_range page_ranges[MM_RANGES_MAX];
 unsigned nr_page_ranges;
@@ -31,20 +31,20 @@ void page_init(void)
 	/* Descriptors first, for all: they are boot memory themselves. */
 	for (unsigned i = 0; i < ram->n; i++) {
 		if (nr_page_ranges == MM_RANGES_MAX) {
-			log_warn("memory: more than %u ranges, the rest is not used",
-				 MM_RANGES_MAX);
+			log_warn(
+				"memory: more than %u ranges, the rest is not used", MM_RANGES_MAX);
 			break;
 		}
 		if (range_init(&page_ranges[nr_page_ranges], &ram->r[i]))
 			nr_page_ranges++;
 		else
 			log_warn("memory: no room for the descriptors of 0x%llx",
-				 (unsigned long long)ram->r[i].base);
+				(unsigned long long)ram->r[i].base);
 	}
 	for (unsigned i = 0; i < nr_page_ranges; i++) {
 		struct page_range *r = &page_ranges[i];
-		struct mem_range whole = {(uint64_t)r->first << PAGE_SHIFT,
-					  (uint64_t)r->end << PAGE_SHIFT};
+		struct mem_range whole = {
+			(uint64_t)r->first << PAGE_SHIFT, (uint64_t)r->end << PAGE_SHIFT};
 
 		range_fill(r, &whole);
 	}
@@ -198,7 +198,7 @@ static void range_fill(struct page_range *r, const struct mem_range *ram)
 	struct range_set only = {.n = 1, .r = {*ram}};
 	struct mem_range piece;
 	uint64_t pos = 0;
-	uint32_t known = 0;		/* chunks below are free or initialised */
+	uint32_t known = 0; /* chunks below are free or initialised */
 
 	irqlock_acquire(&r->lock);
 	buddy_init(&r->buddy, r->base, r->nr_pages, r->pages);

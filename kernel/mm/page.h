@@ -61,26 +61,26 @@ void page_cache_drain_all(void);
 void mm_trim(void);
 
 struct mm_range_info {
-	phys_t base, end;	/* as managed */
+	phys_t base, end; /* as managed */
 	size_t pages, free;
 };
 
 struct mm_counts {
-	size_t total;		/* pages of the ranges in the tree (whole ones) */
-	size_t reserved;	/* firmware, tree, initrd, other reservations */
-	size_t kernel;		/* the kernel's image */
-	size_t boot;		/* boot allocations, page descriptors included */
-	size_t descriptors;	/* of these: page descriptors */
-	size_t free;		/* buddies and caches of harts */
-	size_t cached;		/* of these: caches of harts */
-	size_t used;		/* given out: total - reserved - free, kernel and boot included */
-	size_t slab;		/* of these: slabs */
-	size_t large;		/* of these: kmalloc of whole pages */
-	size_t stack;		/* of these: stacks, cached ones too */
-	size_t table;		/* of these: what is never given back: page tables made after boot,
-				   harts' magazines, records of stacks */
+	size_t total;	    /* pages of the ranges in the tree (whole ones) */
+	size_t reserved;    /* firmware, tree, initrd, other reservations */
+	size_t kernel;	    /* the kernel's image */
+	size_t boot;	    /* boot allocations, page descriptors included */
+	size_t descriptors; /* of these: page descriptors */
+	size_t free;	    /* buddies and caches of harts */
+	size_t cached;	    /* of these: caches of harts */
+	size_t used;	    /* given out: total - reserved - free, kernel and boot included */
+	size_t slab;	    /* of these: slabs */
+	size_t large;	    /* of these: kmalloc of whole pages */
+	size_t stack;	    /* of these: stacks, cached ones too */
+	size_t table;	    /* of these: what is never given back: page tables made after boot,
+			       harts' magazines, records of stacks */
 	size_t free_blocks[BUDDY_ORDER_MAX + 1];
-	uint64_t failures;	/* page_alloc that returned NULL */
+	uint64_t failures; /* page_alloc that returned NULL */
 };
 
 /* A snapshot, each figure right for itself. Either; rank PAGE. */
@@ -89,7 +89,13 @@ unsigned mm_ranges(struct mm_range_info *out, unsigned max);
 size_t mm_free_pages(void);
 
 /* Accounting of the users that mm_count tells apart. Either. */
-enum mm_user { MM_USER_SLAB, MM_USER_LARGE, MM_USER_STACK, MM_USER_TABLE, MM_USERS };
+enum mm_user {
+	MM_USER_SLAB,
+	MM_USER_LARGE,
+	MM_USER_STACK,
+	MM_USER_TABLE,
+	MM_USERS
+};
 void mm_account(enum mm_user user, long pages);
 
 #endif

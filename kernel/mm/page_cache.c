@@ -30,12 +30,12 @@
 #define PAGE_POISONED 1
 
 DEFINE_LOCK_CLASS(cache_class, .name = "page_cache", .rank = RANK_PAGE,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
-		  .protects = "the pages kept for one hart");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.protects = "the pages kept for one hart");
 
 struct page_cache {
 	struct irqlock lock;
-	uint32_t head GUARDED_BY(&lock);	/* frame, BUDDY_NONE: none */
+	uint32_t head GUARDED_BY(&lock); /* frame, BUDDY_NONE: none */
 	unsigned n GUARDED_BY(&lock);
 } __attribute__((aligned(64)));
 
@@ -82,7 +82,7 @@ void page_free(struct page *page)
 
 	if (page->state != PAGE_USED)
 		panic("page_free: page 0x%llx is not in use (state %u): freed twice?",
-		      (unsigned long long)page_phys(page), page->state);
+			(unsigned long long)page_phys(page), page->state);
 	check_memory_free(memory, size);
 	if (CONFIG_DEBUG_MM)
 		memset(memory, (int)(POISON & 0xff), size);
@@ -227,5 +227,5 @@ static void poison_check(struct page *page)
 	for (size_t i = 0; i < PAGE_SIZE / sizeof(*word); i++)
 		if (word[i] != POISON)
 			panic("page 0x%llx was written at offset 0x%zx after it was freed",
-			      (unsigned long long)page_phys(page), i * sizeof(*word));
+				(unsigned long long)page_phys(page), i * sizeof(*word));
 }

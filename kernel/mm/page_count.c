@@ -63,7 +63,7 @@ void mm_count(struct mm_counts *out)
 		out->total += r->end - r->first;
 		out->descriptors += (size_t)r->nr_pages * sizeof(struct page) >> PAGE_SHIFT;
 		taken += range_set_overlap(&early_map.reserved, (uint64_t)r->first << PAGE_SHIFT,
-					   (uint64_t)r->end << PAGE_SHIFT);
+			(uint64_t)r->end << PAGE_SHIFT);
 		irqlock_acquire(&r->lock);
 		out->free += r->buddy.nr_free;
 		for (unsigned k = 0; k <= BUDDY_ORDER_MAX; k++)

@@ -17,9 +17,9 @@ struct page_range {
 	struct irqlock lock;
 	struct buddy buddy GUARDED_BY(&lock);
 	/* Constant after page_init. */
-	uint32_t base, nr_pages;	/* frames of the descriptors */
+	uint32_t base, nr_pages; /* frames of the descriptors */
 	struct page *pages;
-	uint32_t first, end;		/* frames that are memory */
+	uint32_t first, end; /* frames that are memory */
 };
 
 /* Constant after page_init. */

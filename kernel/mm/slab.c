@@ -30,11 +30,11 @@
 #include "lib/assert.h"
 #include "lib/string.h"
 
-#define EMPTY_KEPT 1	/* slabs without objects that a cache keeps */
+#define EMPTY_KEPT 1 /* slabs without objects that a cache keeps */
 
 DEFINE_LOCK_CLASS(cache_class, .name = "slab", .rank = RANK_SLAB,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
-		  .protects = "the slabs of one cache");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.protects = "the slabs of one cache");
 
 struct slab_cache slab_caches[SLAB_CACHES_MAX];
 
@@ -57,9 +57,11 @@ struct slab_cache *slab_create(const char *name, size_t size, size_t align)
 		if (!atomic_cas_u32(&c->state, &expected, CACHE_MAKING, acquire))
 			continue;
 		irqlock_init(&c->lock, &cache_class);
+		irqlock_acquire(&c->lock);
+		c->partial = BUDDY_NONE;
+		irqlock_release(&c->lock);
 		c->name = name;
 		c->number = (uint16_t)i;
-		c->partial = BUDDY_NONE;
 		slab_shape_init(&c->shape, size, align, CONFIG_DEBUG_MM);
 		/* release: the fields above; partner: acquire in slab_cache_live. */
 		atomic_store_u32(&c->state, CACHE_LIVE, release);

@@ -24,8 +24,8 @@ void slab_free(struct slab_cache *cache, void *obj);
 struct slab_info {
 	const char *name;
 	size_t size, stride;
-	size_t objects;		/* given out, those in the harts' magazines too */
-	size_t cached;		/* of these: in magazines */
+	size_t objects; /* given out, those in the harts' magazines too */
+	size_t cached;	/* of these: in magazines */
 	size_t slabs, pages;
 	uint64_t allocs, fails;
 };

@@ -19,7 +19,7 @@ enum cache_state {
 /* lock protects the slabs of this cache; its whole story: slab.c. */
 struct slab_cache {
 	struct irqlock lock;
-	uint32_t partial GUARDED_BY(&lock);	/* frame of the first slab with a free object */
+	uint32_t partial GUARDED_BY(&lock); /* frame of the first slab with a free object */
 	size_t nr_slabs GUARDED_BY(&lock);
 	size_t nr_empty GUARDED_BY(&lock);
 	size_t objects GUARDED_BY(&lock);
@@ -27,8 +27,8 @@ struct slab_cache {
 	const char *name;
 	struct slab_shape shape;
 	uint16_t number;
-	atomic_u32 state;			/* enum cache_state */
-	atomic_ulong allocs, fails;		/* relaxed: lone counters; allocs without magazines */
+	atomic_u32 state;	    /* enum cache_state */
+	atomic_ulong allocs, fails; /* relaxed: lone counters; allocs without magazines */
 };
 
 extern struct slab_cache slab_caches[SLAB_CACHES_MAX];

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation from slab caches as its users know it, and the magazines: a few objects of a cache kept
- * for one hart. Locks: slab.c.
+ * Allocation from slab caches as its users know it, and the magazines: a few objects of a cache
+ * kept for one hart. Locks: slab.c.
  *
- * A hart's magazines fill one page, made when the hart first needs it; without memory for it, or for
- * caches with high numbers, objects come straight from the slabs.
+ * A hart's magazines fill one page, made when the hart first needs it; without memory for it, or
+ * for caches with high numbers, objects come straight from the slabs.
  *
- * The checks of debug builds mark an object when it passes this border, so objects in a magazine are
- * free ones: poisoned, and a second free of one is found.
+ * The checks of debug builds mark an object when it passes this border, so objects in a magazine
+ * are free ones: poisoned, and a second free of one is found.
  */
 #include "kernel/lock/check.h"
 #include "kernel/mm/inject.h"
@@ -21,8 +21,8 @@
 #define MAGAZINES 24
 
 DEFINE_LOCK_CLASS(magazine_class, .name = "slab_magazine", .rank = RANK_SLAB,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,
-		  .protects = "the objects of a slab cache kept for one hart");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,
+	.protects = "the objects of a slab cache kept for one hart");
 
 /* lock protects the objects kept here; its whole story: slab.c. */
 struct magazine {
@@ -45,8 +45,8 @@ static struct magazine *magazine_of(const struct slab_cache *c, unsigned hart);
 static void *take(struct slab_cache *c);
 static void put(struct slab_cache *c, void *obj);
 static void drain(struct slab_cache *c, struct magazine *m);
-static noreturn void bad_object(const struct slab_cache *c, const void *obj, const char *wrong,
-				uintptr_t last_pc);
+static noreturn void bad_object(
+	const struct slab_cache *c, const void *obj, const char *wrong, uintptr_t last_pc);
 
 void *slab_alloc(struct slab_cache *c, unsigned flags)
 {
@@ -230,13 +230,13 @@ static struct magazine *magazine_here(const struct slab_cache *c)
 	return magazine_of(c, hart);
 }
 
-static noreturn void bad_object(const struct slab_cache *c, const void *obj, const char *wrong,
-				uintptr_t last_pc)
+static noreturn void bad_object(
+	const struct slab_cache *c, const void *obj, const char *wrong, uintptr_t last_pc)
 {
 	if (last_pc && lockcheck_print_pc) {
 		report("object %p was last given out or back at\n", obj);
 		lockcheck_print_pc(last_pc);
 	}
 	panic("slab cache %s: object %p (%lu bytes): %s", c->name, obj,
-	      (unsigned long)c->shape.size, wrong);
+		(unsigned long)c->shape.size, wrong);
 }

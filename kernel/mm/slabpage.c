@@ -56,8 +56,8 @@ void slab_page_init(const struct slab_shape *shape, struct page *head, void *mem
 			*trailer_of(shape, obj) = (struct trailer){
 				.red = RED_WORD, .state = STATE_FREE};
 		}
-		*next_of(shape, memory, i) =
-			i + 1u < shape->objects ? (uint16_t)(i + 1) : SLAB_NONE;
+		*next_of(shape, memory, i) = i + 1u < shape->objects ? (uint16_t)(i + 1)
+								     : SLAB_NONE;
 	}
 }
 
@@ -88,8 +88,8 @@ bool slab_page_holds(const struct slab_shape *shape, const void *memory, const v
 	return offset < (uintptr_t)shape->objects * shape->stride && offset % shape->stride == 0;
 }
 
-const char *slab_obj_mark_used(const struct slab_shape *shape, void *obj, uintptr_t pc,
-			       uintptr_t *last_pc)
+const char *slab_obj_mark_used(
+	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc)
 {
 	struct trailer *t = trailer_of(shape, obj);
 	const char *wrong;
@@ -110,8 +110,8 @@ const char *slab_obj_mark_used(const struct slab_shape *shape, void *obj, uintpt
 	return NULL;
 }
 
-const char *slab_obj_mark_free(const struct slab_shape *shape, void *obj, uintptr_t pc,
-			       uintptr_t *last_pc)
+const char *slab_obj_mark_free(
+	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc)
 {
 	struct trailer *t = trailer_of(shape, obj);
 	const char *wrong;
@@ -135,7 +135,7 @@ const char *slab_obj_mark_free(const struct slab_shape *shape, void *obj, uintpt
 static const char *check_red(const struct slab_shape *shape, void *obj)
 {
 	if (!all_bytes((char *)obj + shape->size, RED_BYTE, shape->trailer - shape->size) ||
-	    trailer_of(shape, obj)->red != RED_WORD)
+		trailer_of(shape, obj)->red != RED_WORD)
 		return "written behind its end";
 	return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a slab: 2^order pages cut into objects of one size. Pure: the caller serialises, and
- * gives the slab's head descriptor and memory. Also compiled for the host.
+ * The inside of a slab: 2^order pages cut into objects of one size. Pure: the caller serialises,
+ *and gives the slab's head descriptor and memory. Also compiled for the host.
  *
  * A free object holds the number of the next free one: in its first bytes, or, with checks, in the
  * trailer behind it, because then every byte of a free object is poison.
@@ -16,15 +16,15 @@
 
 #include "kernel/mm/buddy.h"
 
-#define SLAB_NONE UINT16_MAX	/* no object in a link */
+#define SLAB_NONE UINT16_MAX /* no object in a link */
 #define SLAB_ORDER_MAX 3
 
 struct slab_shape {
-	uint32_t size;		/* of an object, as asked for */
-	uint32_t stride;	/* from one to the next */
-	uint32_t trailer;	/* offset of the trailer in an object, with checks */
-	uint16_t objects;	/* in a slab */
-	uint8_t order;		/* of a slab */
+	uint32_t size;	  /* of an object, as asked for */
+	uint32_t stride;  /* from one to the next */
+	uint32_t trailer; /* offset of the trailer in an object, with checks */
+	uint16_t objects; /* in a slab */
+	uint8_t order;	  /* of a slab */
 	bool checks;
 };
 
@@ -42,9 +42,9 @@ bool slab_page_holds(const struct slab_shape *shape, const void *memory, const v
  * Checks of one object as it is given out, or given back, by `pc`: NULL, or what is wrong (then
  * nothing was changed). Without checks both are empty. *last_pc: who changed its state before.
  */
-const char *slab_obj_mark_used(const struct slab_shape *shape, void *obj, uintptr_t pc,
-			       uintptr_t *last_pc);
-const char *slab_obj_mark_free(const struct slab_shape *shape, void *obj, uintptr_t pc,
-			       uintptr_t *last_pc);
+const char *slab_obj_mark_used(
+	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc);
+const char *slab_obj_mark_free(
+	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc);
 
 #endif

@@ -25,7 +25,7 @@
 #define PAINT ((uintptr_t)0x517ac35a517ac35aull)
 
 struct stack_record {
-	atomic_ulong base, top;	/* 0: no stack */
+	atomic_ulong base, top; /* 0: no stack */
 	atomic_ptr name;	/* const char * */
 	atomic_bool in_use;
 	/* Guarded by vmap_mutex. */
@@ -35,7 +35,7 @@ struct stack_record {
 
 struct stack_chunk {
 	struct stack_record r[CHUNK_RECORDS];
-	atomic_ptr next;	/* struct stack_chunk */
+	atomic_ptr next; /* struct stack_chunk */
 };
 
 static_assert(sizeof(struct stack_chunk) <= 4096, "a chunk is a page");
@@ -145,7 +145,7 @@ enum stack_place stack_lookup(uintptr_t addr, struct stack_info *out)
 
 	for (unsigned i = 0; (r = record_at(i)) != NULL; i++) {
 		if (!record_read(r, out) || addr < out->stack.base - PAGE_SIZE ||
-		    addr >= out->stack.top)
+			addr >= out->stack.top)
 			continue;
 		return addr < out->stack.base ? STACK_GUARD : STACK_INSIDE;
 	}

@@ -29,20 +29,21 @@ uint64_t stack_generation(void);
 size_t stack_high_water(const struct stack *s);
 
 enum stack_place {
-	STACK_NONE,		/* in no stack that mm made */
+	STACK_NONE, /* in no stack that mm made */
 	STACK_INSIDE,
-	STACK_GUARD,		/* in the guard page below one */
+	STACK_GUARD, /* in the guard page below one */
 };
 struct stack_info {
 	struct stack stack;
 	const char *name;
-	bool in_use;		/* false: kept for the next thread */
+	bool in_use; /* false: kept for the next thread */
 };
 /* Which stack an address belongs to. Anywhere, also in panic: no locks, never faults. */
 enum stack_place stack_lookup(uintptr_t addr, struct stack_info *out);
 /* The i-th stack record, false behind the last one; records of no stack have base 0. Anywhere. */
 bool stack_iterate(unsigned i, struct stack_info *out);
-/* The same with the bytes ever used, of stacks that others may free meanwhile. Thread, may sleep. */
+/* The same with the bytes ever used, of stacks that others may free meanwhile. Thread, may sleep.
+ */
 bool stack_usage(unsigned i, struct stack_info *out, size_t *used);
 
 #endif

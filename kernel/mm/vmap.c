@@ -2,11 +2,11 @@
 /*
  * The vmap area. Lock: vmap_internal.h.
  *
- * An unmapped area's entries are gone from the page tables at once, but harts may still have them in
- * their TLBs. So the area goes to `lazy`, and with it the pages that it owns; one shoot-down of all
- * online harts (a leaf call, which flushes whole TLBs) serves all of them, and only then do addresses
- * and pages become free. A hart that is not online flushes its TLB when it comes, before it looks at
- * the vmap (kernel/hart), so it may be left out.
+ * An unmapped area's entries are gone from the page tables at once, but harts may still have them
+ * in their TLBs. So the area goes to `lazy`, and with it the pages that it owns; one shoot-down of
+ * all online harts (a leaf call, which flushes whole TLBs) serves all of them, and only then do
+ * addresses and pages become free. A hart that is not online flushes its TLB when it comes, before
+ * it looks at the vmap (kernel/hart), so it may be left out.
  *
  * Mapping needs no flush: a hart that has cached "nothing there" takes a fault, which the arch
  * resolves by a fence; stacks, where a fault would be fatal, have generations (stack.h).
@@ -29,7 +29,7 @@
 #define LAZY_AREAS_MAX 64
 
 DEFINE_LOCK_CLASS(vmap_class, .name = "vmap", .rank = RANK_VMAP, .contexts = LOCK_IN_THREAD,
-		  .max_hold_us = 10000, .protects = "kernel address ranges, their tables, stacks");
+	.max_hold_us = 10000, .protects = "kernel address ranges, their tables, stacks");
 /* Protects areas, tables and stacks; its whole story: vmap_internal.h. */
 struct mutex vmap_mutex = MUTEX_INIT(&vmap_class);
 
@@ -96,7 +96,7 @@ void *vmap_mmio(phys_t phys, size_t size)
 	if (size == 0 || phys + size < phys)
 		return NULL;
 	va = map_foreign(first, (unsigned)(align_up(offset + size, PAGE_SIZE) >> PAGE_SHIFT),
-			 ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_DEVICE);
+		ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_DEVICE);
 	return va ? va + offset : NULL;
 }
 
@@ -111,8 +111,8 @@ void *vmap_pages(struct page *const *pages, unsigned n)
 	a = vmap_area_get(0, n);
 	if (a) {
 		while (a->mapped < n &&
-		       !arch_kmap(a->base + a->mapped * PAGE_SIZE, page_phys(pages[a->mapped]),
-				  ARCH_PROT_READ | ARCH_PROT_WRITE, page_alloc_table))
+			!arch_kmap(a->base + a->mapped * PAGE_SIZE, page_phys(pages[a->mapped]),
+				ARCH_PROT_READ | ARCH_PROT_WRITE, page_alloc_table))
 			a->mapped++;
 		if (a->mapped == n)
 			va = (void *)a->base;
@@ -211,7 +211,7 @@ int vmap_area_fill(struct vmap_area *a, unsigned n, unsigned flags)
 		page->next = a->pages;
 		a->pages = page_frame(page);
 		if (arch_kmap(vmap_area_start(a) + a->mapped * PAGE_SIZE, page_phys(page),
-			      ARCH_PROT_READ | ARCH_PROT_WRITE, page_alloc_table))
+			    ARCH_PROT_READ | ARCH_PROT_WRITE, page_alloc_table))
 			return -ENOMEM;
 		a->mapped++;
 	}
@@ -242,8 +242,8 @@ static void *map_foreign(phys_t pa, unsigned n, unsigned prot)
 	a = vmap_area_get(0, n);
 	if (a) {
 		while (a->mapped < n &&
-		       !arch_kmap(a->base + a->mapped * PAGE_SIZE,
-				  pa + (phys_t)a->mapped * PAGE_SIZE, prot, page_alloc_table))
+			!arch_kmap(a->base + a->mapped * PAGE_SIZE,
+				pa + (phys_t)a->mapped * PAGE_SIZE, prot, page_alloc_table))
 			a->mapped++;
 		if (a->mapped == n)
 			va = (void *)a->base;
@@ -357,7 +357,7 @@ static void area_free(struct vmap_area *a)
 static bool area_less(const struct rbnode *a, const struct rbnode *b)
 {
 	return rbtree_entry(a, struct vmap_area, node)->base <
-	       rbtree_entry(b, struct vmap_area, node)->base;
+		rbtree_entry(b, struct vmap_area, node)->base;
 }
 
 static bool ends_before(const struct rbnode *node, const void *va)

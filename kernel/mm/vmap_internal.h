@@ -21,9 +21,9 @@ void vmap_lock(void) ACQUIRES(&vmap_mutex);
 void vmap_unlock(void) RELEASES(&vmap_mutex);
 
 /*
- * A piece of address space, in one of two trees (used, free) or in the list of what was unmapped and
- * is not flushed yet. [base, base + size) with `lead` unmapped pages at its start, then `mapped`
- * ones, and at least one unmapped page at its end.
+ * A piece of address space, in one of two trees (used, free) or in the list of what was unmapped
+ * and is not flushed yet. [base, base + size) with `lead` unmapped pages at its start, then
+ * `mapped` ones, and at least one unmapped page at its end.
  */
 struct vmap_area {
 	struct rbnode node;
@@ -31,8 +31,8 @@ struct vmap_area {
 	uintptr_t base;
 	size_t size;
 	unsigned lead, mapped;
-	uint32_t pages;		/* chain of frames to free with it, BUDDY_NONE: none */
-	void *owner;		/* stack record, NULL: none */
+	uint32_t pages; /* chain of frames to free with it, BUDDY_NONE: none */
+	void *owner;	/* stack record, NULL: none */
 };
 
 static inline uintptr_t vmap_area_start(const struct vmap_area *a)

@@ -4,8 +4,8 @@
  * to see that it died kills the thread; its sleeping locks become abandoned. Any other is a panic.
  *
  * A thread may be killed: in thread context, with interrupts on at the fault, no irqlock or other
- * interrupts-off section, preemption on, no seqlock write section, no posted work running, not idle,
- * and the hart is not printing a report.
+ * interrupts-off section, preemption on, no seqlock write section, no posted work running, not
+ * idle, and the hart is not printing a report.
  */
 #include "kernel/hart/hart.h"
 #include "kernel/mm/stack.h"
@@ -17,12 +17,12 @@
 
 static bool may_kill(const struct hart_meta *h, const struct fault *fault);
 static const char *fault_name(enum fault_kind kind);
-static bool find_overflow(const struct hart_meta *h, const struct fault *fault,
-			  struct stack_info *out);
-static void describe(char *out, size_t n, const struct trap_frame *frame,
-		     const struct fault *fault);
+static bool find_overflow(
+	const struct hart_meta *h, const struct fault *fault, struct stack_info *out);
+static void describe(
+	char *out, size_t n, const struct trap_frame *frame, const struct fault *fault);
 static void describe_overflow(char *out, size_t n, const struct trap_frame *frame,
-			      const struct fault *fault, const struct stack_info *stack);
+	const struct fault *fault, const struct stack_info *stack);
 
 noreturn void kernel_fault(struct trap_frame *frame, const struct fault *fault)
 {
@@ -55,14 +55,14 @@ static bool may_kill(const struct hart_meta *h, const struct fault *fault)
 	const struct thread *t = (const struct thread *)lh->thread;
 
 	return fault->kind != FAULT_NESTED && fault->was_irq_enabled && !lh->panicking &&
-	       lh->in_irq == IRQ_NONE && lh->irq_nesting == 0 && lh->irq_depth == 0 && t &&
-	       !t->is_idle && t->lock.preempt_depth == 0 && !t->lock.seq_writers &&
-	       !t->lock.posted_work;
+		lh->in_irq == IRQ_NONE && lh->irq_nesting == 0 && lh->irq_depth == 0 && t &&
+		!t->is_idle && t->lock.preempt_depth == 0 && !t->lock.seq_writers &&
+		!t->lock.posted_work;
 }
 
 /* Whether a guard page was hit, and whose: a stack of a thread, or one of this hart's own. */
-static bool find_overflow(const struct hart_meta *h, const struct fault *fault,
-			  struct stack_info *out)
+static bool find_overflow(
+	const struct hart_meta *h, const struct fault *fault, struct stack_info *out)
 {
 	const struct {
 		const struct arch_stack *stack;
@@ -75,7 +75,7 @@ static bool find_overflow(const struct hart_meta *h, const struct fault *fault,
 	const struct thread *t = current_thread();
 
 	if (fault->kind != FAULT_STACK_OVERFLOW && fault->kind != FAULT_LOAD &&
-	    fault->kind != FAULT_STORE)
+		fault->kind != FAULT_STORE)
 		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(own); i++) {
 		const struct arch_stack *s = own[i].stack;
@@ -94,29 +94,28 @@ static bool find_overflow(const struct hart_meta *h, const struct fault *fault,
 	return fault->kind == FAULT_STACK_OVERFLOW;
 }
 
-static void describe(char *out, size_t n, const struct trap_frame *frame,
-		     const struct fault *fault)
+static void describe(char *out, size_t n, const struct trap_frame *frame, const struct fault *fault)
 {
 	const struct thread *t = current_thread();
 	char pc[SYMBOL_TEXT_MAX];
 
 	snprintf(out, n, "%s in thread %s: address 0x%lx, cause %lu, at %s",
-		 fault_name(fault->kind), t ? t->name : "none", (unsigned long)fault->address,
-		 (unsigned long)fault->cause, symbolise(arch_frame_pc(frame), pc, sizeof(pc)));
+		fault_name(fault->kind), t ? t->name : "none", (unsigned long)fault->address,
+		(unsigned long)fault->cause, symbolise(arch_frame_pc(frame), pc, sizeof(pc)));
 }
 
 static void describe_overflow(char *out, size_t n, const struct trap_frame *frame,
-			      const struct fault *fault, const struct stack_info *stack)
+	const struct fault *fault, const struct stack_info *stack)
 {
 	const struct thread *t = current_thread();
 	char pc[SYMBOL_TEXT_MAX];
 
 	snprintf(out, n,
-		 "stack overflow of %s%s: address 0x%lx, stack 0x%lx..0x%lx, sp 0x%lx, at %s",
-		 t && t->stack.base == stack->stack.base ? "thread " : "", stack->name,
-		 (unsigned long)fault->address, (unsigned long)stack->stack.base,
-		 (unsigned long)stack->stack.top, (unsigned long)arch_frame_sp(frame),
-		 symbolise(arch_frame_pc(frame), pc, sizeof(pc)));
+		"stack overflow of %s%s: address 0x%lx, stack 0x%lx..0x%lx, sp 0x%lx, at %s",
+		t && t->stack.base == stack->stack.base ? "thread " : "", stack->name,
+		(unsigned long)fault->address, (unsigned long)stack->stack.base,
+		(unsigned long)stack->stack.top, (unsigned long)arch_frame_sp(frame),
+		symbolise(arch_frame_pc(frame), pc, sizeof(pc)));
 }
 
 static const char *fault_name(enum fault_kind kind)

@@ -27,8 +27,8 @@ static atomic_u32 panic_owner;
 /* Panics of the owner after its first; its own. */
 static unsigned again;
 
-static noreturn void panic_va(enum exit_status status, const struct trap_frame *frame,
-			      const char *fmt, va_list ap);
+static noreturn void panic_va(
+	enum exit_status status, const struct trap_frame *frame, const char *fmt, va_list ap);
 static void claim(const char *fmt, va_list ap);
 static void second_panic(const char *fmt, va_list ap);
 static void print_this_hart(const struct trap_frame *frame);
@@ -53,8 +53,8 @@ noreturn void panic_as(enum exit_status status, const char *fmt, ...)
 	panic_va(status, NULL, fmt, ap);
 }
 
-noreturn void panic_frame(enum exit_status status, const struct trap_frame *frame, const char *fmt,
-			  ...)
+noreturn void panic_frame(
+	enum exit_status status, const struct trap_frame *frame, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -67,8 +67,8 @@ noreturn void assert_fail(const char *expr, const char *file, int line, const ch
 	panic_as(EXIT_ASSERT, "assertion failed: %s, in %s at %s:%d", expr, func, file, line);
 }
 
-static noreturn void panic_va(enum exit_status status, const struct trap_frame *frame,
-			      const char *fmt, va_list ap)
+static noreturn void panic_va(
+	enum exit_status status, const struct trap_frame *frame, const char *fmt, va_list ap)
 {
 	char cause[CAUSE_MAX];
 	const char *name = exit_name(status);
@@ -84,8 +84,8 @@ static noreturn void panic_va(enum exit_status status, const struct trap_frame *
 	us = clock_now_ns() / NS_PER_US;
 	report("\npanic: %s\n", cause);
 	report("  status: %s (%d), hart %u, %lu.%06lu s after boot, in %s\n", name ? name : "?",
-	       (int)status, lock_hart()->index, (unsigned long)(us / 1000000),
-	       (unsigned long)(us % 1000000), context_name(lock_hart()));
+		(int)status, lock_hart()->index, (unsigned long)(us / 1000000),
+		(unsigned long)(us % 1000000), context_name(lock_hart()));
 	if (silent > 0)
 		report("  harts that did not answer: %u\n", silent);
 	if (frame) {
@@ -149,7 +149,7 @@ static void print_other_hart(const struct hart_meta *h)
 
 	if (trace->stopped) {
 		report("  hart %u, thread %s, %s:\n", h->index, t ? t->name : "none",
-		       trace->from_handler ? "interrupted" : "waiting with interrupts off");
+			trace->from_handler ? "interrupted" : "waiting with interrupts off");
 		report_backtrace(trace->pcs, trace->nr_pcs, trace->from_handler);
 	} else if (state == HART_ONLINE || state == HART_STOPPING) {
 		print_silent_hart(h);
@@ -165,11 +165,11 @@ static void print_silent_hart(const struct hart_meta *h)
 	const struct thread *t = (const struct thread *)h->lock.thread;
 
 	report("  hart %u DID NOT ANSWER; what it left behind, in %s, thread %s:\n", h->index,
-	       context_name(&h->lock), t ? t->name : "none");
+		context_name(&h->lock), t ? t->name : "none");
 	if (h->lock.irqs_off_pc && h->lock.irq_depth > 0) {
 		report("   interrupts went off %lu us ago at\n",
-		       (unsigned long)(ticks_to_ns(arch_time() - h->lock.irqs_off_since) /
-				       NS_PER_US));
+			(unsigned long)(ticks_to_ns(arch_time() - h->lock.irqs_off_since) /
+				NS_PER_US));
 		report_backtrace(&h->lock.irqs_off_pc, 1, false);
 	}
 	report("   last trap frame:%s\n", frame ? "" : " none");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of the machine: devices that can switch it off register here; SBI SRST is the fallback. */
+/* The end of the machine: devices that can switch it off register here; SBI SRST is the fallback.
+ */
 #ifndef KERNEL_PANIC_POWER_H
 #define KERNEL_PANIC_POWER_H
 
@@ -7,7 +8,8 @@
 
 struct power_device {
 	const char *name;
-	/* Ends the machine with `status` (0: success). Anywhere, no locks; returns only if it failed. */
+	/* Ends the machine with `status` (0: success). Anywhere, no locks; returns only if it
+	 * failed. */
 	void (*off)(int status);
 	/* Starts it again; NULL: cannot. */
 	void (*reset)(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reports: text for the console on a path that takes no lock, so that it works with any lock held, in
- * any context, on a hart that is about to end the system.
+ * Reports: text for the console on a path that takes no lock, so that it works with any lock held,
+ * in any context, on a hart that is about to end the system.
  *
  * Harts take turns by an owner word. The owner has SIE off, so it is not interrupted by something
  * that would wait for it; a fault inside a report nests. Whoever waits for too long prints anyway:
@@ -56,7 +56,7 @@ void report_begin(void)
 		if (atomic_cas_u32(&owner, &nobody, me + 1, acquire))
 			return;
 		if (++steps > WAIT_STEPS &&
-		    arch_time() - start > (uint64_t)arch_info.timebase_hz * WAIT_SECONDS)
+			arch_time() - start > (uint64_t)arch_info.timebase_hz * WAIT_SECONDS)
 			break;
 		relax();
 	}
@@ -102,11 +102,11 @@ void report_thread(const struct thread *t)
 		return;
 	}
 	report("  thread: %s (handle 0x%lx), stack 0x%lx..0x%lx, preemption off %u deep\n", t->name,
-	       (unsigned long)t->lock.handle, (unsigned long)t->stack.base,
-	       (unsigned long)t->stack.top, t->lock.preempt_depth);
+		(unsigned long)t->lock.handle, (unsigned long)t->stack.base,
+		(unsigned long)t->stack.top, t->lock.preempt_depth);
 	if (stack_lookup(t->stack.base, &stack) == STACK_INSIDE)
 		report("  stack: %zu of %zu bytes used at most\n", stack_high_water(&t->stack),
-		       (size_t)(t->stack.top - t->stack.base));
+			(size_t)(t->stack.top - t->stack.base));
 }
 
 void report_backtrace(const uintptr_t *pcs, unsigned n, bool interrupted)
@@ -134,8 +134,8 @@ static void print_pc(uintptr_t pc, bool is_return)
 	char name[SYMBOL_TEXT_MAX];
 
 	report("    0x%lx %s\n", (unsigned long)pc,
-	       is_return ? symbolise_return(pc, name, sizeof(name)) :
-			   symbolise(pc, name, sizeof(name)));
+		is_return ? symbolise_return(pc, name, sizeof(name))
+			  : symbolise(pc, name, sizeof(name)));
 }
 
 /* The checker's addresses are all of calls. */

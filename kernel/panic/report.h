@@ -33,6 +33,6 @@ void report_backtrace_of(const struct trap_frame *frame);
 
 /* panic_as with the registers of `frame` (NULL: none). */
 noreturn void panic_frame(enum exit_status status, const struct trap_frame *frame, const char *fmt,
-			  ...) __attribute__((format(printf, 3, 4)));
+	...) __attribute__((format(printf, 3, 4)));
 
 #endif

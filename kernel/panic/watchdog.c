@@ -2,10 +2,11 @@
 /*
  * The progress watchdog: ends the system with EXIT_LOCKUP when a hart does not go on.
  *
- * A timer on one hart, the guard, beats twice a second. At each beat the guard posts a call to every
- * other online hart; whoever takes calls makes progress. A hart whose call is still there at later
- * beats has interrupts off all the time. A second hart, the second guard, beats as well and does
- * nothing but watch the guard. With one hart online nobody can notice that it keeps interrupts off.
+ * A timer on one hart, the guard, beats twice a second. At each beat the guard posts a call to
+ * every other online hart; whoever takes calls makes progress. A hart whose call is still there at
+ * later beats has interrupts off all the time. A second hart, the second guard, beats as well and
+ * does nothing but watch the guard. With one hart online nobody can notice that it keeps interrupts
+ * off.
  *
  * Each hart, in its call (the guard in its own beat), also looks at what it interrupted: the same
  * thread with preemption off and no switch since the last time, again and again, is a thread that
@@ -23,6 +24,7 @@
 #include "kernel/hart/hart.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "kernel/sched/preempt.h"
 #include "kernel/sched/thread.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -34,9 +36,9 @@
 
 struct watched {
 	struct hart_call ping;
-	unsigned missed;		/* beats of the guard since the ping was posted */
+	unsigned missed; /* beats of the guard since the ping was posted */
 	/* Its own hart's. */
-	const void *thread;		/* seen with preemption off at the last look */
+	const void *thread; /* seen with preemption off at the last look */
 	uint64_t switches;
 	unsigned stuck;
 };
@@ -73,7 +75,12 @@ void watchdog_start(void)
 	hart_call_init(&second_call, second_begin, NULL);
 	for (unsigned i = 0; i < nr_harts; i++)
 		hart_call_init(&watched[i].ping, look_at_self, NULL);
+	/* Both at once: the guard's own hart is watched from the beginning. */
+	preempt_disable();
 	timer_start(&guard_timer, clock_now_ns() + BEAT_NS);
+	atomic_store_u32(&guard_hart, this_hart()->index, relaxed);
+	choose_second(this_hart()->index);
+	preempt_enable();
 }
 
 void watchdog_info(struct watchdog_info *out)
@@ -110,8 +117,10 @@ static void watch(unsigned hart)
 		return;
 	}
 	if (++w->missed > patience())
-		panic_as(EXIT_LOCKUP, "hart %u has not answered for %u beats: interrupts are off "
-			 "there and it does not wait for a lock, or it is dead", hart, w->missed);
+		panic_as(EXIT_LOCKUP,
+			"hart %u has not answered for %u beats: interrupts are off "
+			"there and it does not wait for a lock, or it is dead",
+			hart, w->missed);
 }
 
 /* The second guard is another hart than the guard; a hart that stopped took the timer with it. */
@@ -149,7 +158,7 @@ static void second_beat(struct timer *t)
 		unseen = 0;
 	} else if (++unseen > patience()) {
 		panic_as(EXIT_LOCKUP, "hart %u, which keeps the watch, has not moved for %u beats",
-			 (unsigned)atomic_load_u32(&guard_hart, relaxed), unseen);
+			(unsigned)atomic_load_u32(&guard_hart, relaxed), unseen);
 	}
 	timer_start(t, clock_now_ns() + BEAT_NS);
 }
@@ -162,7 +171,7 @@ static void look_at_self(void *arg unused_arg)
 	const struct thread *t = (const struct thread *)h->lock.thread;
 
 	if (t->lock.preempt_depth == 0 || t->is_idle || w->thread != t ||
-	    w->switches != h->stats.switches) {
+		w->switches != h->stats.switches) {
 		w->thread = t;
 		w->switches = h->stats.switches;
 		w->stuck = 0;
@@ -170,7 +179,7 @@ static void look_at_self(void *arg unused_arg)
 	}
 	if (++w->stuck > patience())
 		panic_as(EXIT_LOCKUP, "thread %s has kept preemption off on hart %u for %u beats",
-			 t->name, h->index, w->stuck);
+			t->name, h->index, w->stuck);
 }
 
 static unsigned patience(void)

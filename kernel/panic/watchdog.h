@@ -10,8 +10,8 @@ void watchdog_start(void);
 
 struct watchdog_info {
 	bool running;
-	unsigned guard, second;		/* harts that keep the watch; UINT_MAX: none */
-	uint64_t beats;			/* rounds of the guard so far */
+	unsigned guard, second; /* harts that keep the watch; UINT_MAX: none */
+	uint64_t beats;		/* rounds of the guard so far */
 };
 void watchdog_info(struct watchdog_info *out);
 

@@ -29,9 +29,8 @@ void sched_init_hart(struct hart_meta *h)
 {
 	struct thread *idle = h->idle;
 
-	runq_init(h->runq, h->index, idle);
+	runq_init(h->runq, h->index, idle, ns_to_ticks(SLICE_NS));
 	atomic_store_ptr(&idle->rq, h->runq, relaxed);
-	idle->on_hart = true;
 	/* The boot hart takes threads from now on, the others when they idle for the first time. */
 	if (h == this_hart_unstable())
 		sched_hart_accept(h);
@@ -65,6 +64,7 @@ static bool refuse(struct runq *rq)
 	if (!only) {
 		rq->accepting = false;
 		rq->drained = true;
+		rq->check |= CHECK_ALL;
 		hart_mask_atomic_clear(&sched_accepting, rq->hart);
 		hart_mask_atomic_clear(&sched_idle, rq->hart);
 	}
@@ -115,9 +115,9 @@ int sched_hart_drain(struct hart_meta *h)
 static void sleep_until_interrupt(struct hart_meta *h, struct runq *rq) UNCHECKED_LOCKING
 {
 	check_idle();
-	/* Plain: only its own hart, with SIE off, changes tick_ns; hence unchecked. */
-	if (rq->tick_ns) {
-		rq->tick_ns = 0;
+	/* Plain: only its own hart, with SIE off, changes it; hence unchecked. */
+	if (rq->tick) {
+		rq->tick = 0;
 		timer_set_tick(UINT64_MAX);
 	}
 	if (idle_hook)
@@ -133,7 +133,7 @@ static void idle_round(struct hart_meta *h, struct runq *rq)
 {
 	/* Relaxed: a thread that is queued later is announced by an IPI, pending then. */
 	if (h->lock.need_resched || atomic_load_u32(&rq->load, relaxed)) {
-		reschedule(SWITCH_CALL);
+		reschedule_idle();
 		return;
 	}
 	if (hart_mask_test(&sched_accepting, h->index)) {
@@ -145,11 +145,20 @@ static void idle_round(struct hart_meta *h, struct runq *rq)
 	sleep_until_interrupt(h, rq);
 }
 
+/* Its time before it came up is nobody's. */
+static void begin_to_count(struct runq *rq)
+{
+	irqlock_acquire(&rq->lock);
+	rq->curr->ran_since = arch_time();
+	irqlock_release(&rq->lock);
+}
+
 noreturn void sched_idle_loop(void)
 {
 	struct hart_meta *h = this_hart_unstable();	/* an idle thread stays where it is */
 
 	assert(current_thread() == h->idle);
+	begin_to_count(h->runq);
 	sched_hart_accept(h);
 	for (;;) {
 		arch_irq_disable();

@@ -16,10 +16,13 @@ enum switch_why {
 	SWITCH_YIELD,		/* its equals go first */
 	SWITCH_PREEMPT,		/* it was not asked; a prepared sleep ends */
 	SWITCH_EXIT,		/* for ever */
+	SWITCH_IDLE,		/* the idle thread: whoever is there */
 };
 
-/* The decision, and the switch if there is one (sched.c). Depth 0 of irqs and preemption. */
-void reschedule(enum switch_why why);
+/* The decision, and the switch if there is one (sched.c); nothing held, preemption on. */
+void reschedule_call(void);
+/* The same for the idle thread. */
+void reschedule_idle(void);
 
 /* ---- Locks --------------------------------------------------------------------------------- */
 
@@ -72,8 +75,17 @@ enum placing {
 	PLACE_NEW,
 };
 
+/* No hart of its affinity takes threads: then it may run on any that does. */
+bool sched_allowed_anywhere(const struct thread *t);
+
 /* May `t` run on rq's hart? */
-bool sched_allowed(const struct thread *t, const struct runq *rq) REQUIRES(&rq->lock);
+static inline bool sched_allowed(const struct thread *t, const struct runq *rq)
+	REQUIRES(&rq->lock)
+{
+	return likely(rq->accepting) &&
+	       (likely(hart_mask_test(&t->affinity, rq->hart)) || sched_allowed_anywhere(t));
+}
+
 /* A hart for `t`, which ran on `last`: an index. It may be taken out of sched_idle: the caller puts
  * `t` there or tells that hart. */
 unsigned sched_choose(const struct thread *t, unsigned last);
@@ -102,9 +114,24 @@ void sched_balance(struct runq *rq);
 
 /* ---- Switching (sched.c) ------------------------------------------------------------------- */
 
-/* Arms the tick of this hart if curr shares it. */
-void sched_arm_tick(struct runq *rq, uint64_t now_ns) REQUIRES(&rq->lock);
-void sched_show_rt(struct runq *rq) REQUIRES(&rq->lock);
+/* Sees to it that the slice of curr ends, if it shares its hart, which is this one. */
+void sched_arm_tick_slow(struct runq *rq, uint64_t end) REQUIRES(&rq->lock);
+static inline void sched_arm_tick(struct runq *rq, uint64_t now) REQUIRES(&rq->lock)
+{
+	uint64_t end = now + (uint64_t)runq_slice_left(rq->curr);
+
+	/* Armed for an earlier time is good enough: sched.c. */
+	if (rq->nr_queued && (!rq->tick || rq->tick > end))
+		sched_arm_tick_slow(rq, end);
+}
+
+/* Keeps sched_running_rt up with curr. */
+void sched_show_rt_slow(struct runq *rq) REQUIRES(&rq->lock);
+static inline void sched_show_rt(struct runq *rq) REQUIRES(&rq->lock)
+{
+	if (unlikely(runq_is_rt(rq->curr) != rq->rt_shown))
+		sched_show_rt_slow(rq);
+}
 /* Preempts the caller if that was asked for meanwhile and it can be. Nothing held by the scheduler. */
 void sched_preempt_poke(void);
 

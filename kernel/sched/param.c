@@ -36,7 +36,7 @@ static unsigned requeue_at(struct runq *rq, struct thread *t, unsigned prio) REQ
 
 	if (!t->on_rq) {
 		if (rq->curr == t)
-			runq_charge(rq, clock_now_ns());
+			runq_charge(rq, arch_time());
 		t->prio_effective = prio;
 		if (prio == PRIO_FAIR)
 			runq_settle(rq, t, 0);
@@ -48,7 +48,7 @@ static unsigned requeue_at(struct runq *rq, struct thread *t, unsigned prio) REQ
 		runq_settle(rq, t, 0);
 	/* Who is lowered to a priority (the end of an inheritance) goes before its equals. */
 	runq_add(rq, t, lower ? RUNQ_HEAD : RUNQ_TAIL);
-	return runq_preempts(t, rq->curr) ? sched_ask(rq) : 0;
+	return runq_preempts(rq, t) ? sched_ask(rq) : 0;
 }
 
 int sched_set_priority(struct thread *t, enum sched_policy policy, unsigned prio) UNCHECKED_LOCKING
@@ -94,7 +94,7 @@ int sched_set_weight(struct thread *t, unsigned weight) UNCHECKED_LOCKING
 	rq = thread_runq_lock(t);
 	/* What it ran so far is charged by the old weight. */
 	if (rq->curr == t)
-		runq_charge(rq, clock_now_ns());
+		runq_charge(rq, arch_time());
 	t->weight = weight;
 	irqlock_release(&rq->lock);
 	return 0;
@@ -111,7 +111,10 @@ static enum affinity_rest affinity_changed(struct runq *rq, struct thread *t) RE
 		runq_remove(rq, t);
 		return AFFINITY_PLACE;
 	}
-	return rq->curr == t ? AFFINITY_ASK : AFFINITY_DONE;
+	if (rq->curr != t)
+		return AFFINITY_DONE;
+	rq->check |= CHECK_CURR;
+	return AFFINITY_ASK;
 }
 
 /* rq's lock is released here. */
@@ -158,8 +161,12 @@ static bool must_move(struct thread *t) UNCHECKED_LOCKING
 {
 	struct runq *rq = thread_runq_lock(t);
 	bool bad = rq->curr == t && !sched_allowed(t, rq);
-	unsigned tell = bad ? sched_ask(rq) : 0;
+	unsigned tell = 0;
 
+	if (bad) {
+		rq->check |= CHECK_CURR;
+		tell = sched_ask(rq);
+	}
 	irqlock_release(&rq->lock);
 	sched_tell(tell);
 	sched_check_preempt();
@@ -189,13 +196,13 @@ bool sched_thread_running(const struct thread *t)
 uint64_t sched_thread_ran_ns(struct thread *t) UNCHECKED_LOCKING
 {
 	struct runq *rq = thread_runq_lock(t);
-	uint64_t ns;
+	uint64_t ran;
 
 	if (rq->curr == t)
-		runq_charge(rq, clock_now_ns());
-	ns = t->ran_ns;
+		runq_charge(rq, arch_time());
+	ran = t->ran;
 	irqlock_release(&rq->lock);
-	return ns;
+	return ticks_to_ns(ran);
 }
 
 unsigned sched_hart_load(const struct hart_meta *h)

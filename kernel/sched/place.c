@@ -55,12 +55,9 @@ static unsigned hart_load(unsigned hart)
 	return atomic_load_u32(&runq_of_hart(hart)->load, relaxed);
 }
 
-bool sched_allowed(const struct thread *t, const struct runq *rq)
+bool sched_allowed_anywhere(const struct thread *t)
 {
-	if (unlikely(!rq->accepting))
-		return false;
-	return likely(hart_mask_test(&t->affinity, rq->hart)) ||
-	       !masks_meet(&t->affinity, &sched_accepting);
+	return !masks_meet(&t->affinity, &sched_accepting);
 }
 
 /* Takes a hart of both masks out of sched_idle; CONFIG_MAX_HARTS if there is none. */
@@ -175,26 +172,36 @@ unsigned sched_ask(struct runq *rq)
 	return 0;
 }
 
+static void start_at_origin(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)
+{
+	runq_move_origin(rq);
+	t->vruntime = rq->origin;
+}
+
 unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how)
 {
 	struct thread *curr = rq->curr;
-	uint64_t now = clock_now_ns();
+	uint64_t now = arch_time();
 	unsigned tell = 0;
 
-	assert(!t->on_hart);
+	assert(curr != t);
 	runq_charge(rq, now);
+	if (how != PLACE_MOVED)
+		t->slice_end = t->ran + rq->slice;
 	if (how == PLACE_WOKEN)
-		runq_settle(rq, t, SLEEPER_CREDIT_NS);
+		runq_settle(rq, t, SLEEPER_CREDIT(rq->slice));
 	else if (how == PLACE_NEW)
-		t->vruntime = rq->min_vruntime;
+		start_at_origin(rq, t);
+	if (unlikely(!hart_mask_test(&t->affinity, rq->hart)))
+		rq->check |= CHECK_ALL;
 	/* Relaxed: published by the lock's release. */
 	atomic_store_u32(&t->state, THREAD_READY, relaxed);
 	runq_add(rq, t, RUNQ_TAIL);
 	if (!curr->is_idle || rq->nr_queued > 1)
 		tell = sched_offer(rq, t);
-	if (runq_preempts(t, curr))
+	if (runq_preempts(rq, t))
 		return sched_ask(rq) ?: tell;
-	if (runq_wants_tick(rq) && !rq->tick_ns) {
+	if (runq_wants_tick(rq) && !rq->tick) {
 		/* A hart arms its own tick: there by IPI, after which it decides again. */
 		if (lock_hart()->index != rq->hart)
 			return rq->hart + 1;

@@ -4,7 +4,7 @@
  * runq.lock), also compiled for the host tests.
  *
  * vruntime is compared by signed difference, so that it may wrap around. The charge of one stretch is
- * bounded (2^50 ns before weighting, 13 days), so that it cannot overflow.
+ * bounded (2^50 ticks before weighting, years), so that it cannot overflow.
  */
 #include "kernel/sched/runq.h"
 
@@ -14,39 +14,78 @@ DEFINE_LOCK_CLASS(runq_lock_class, .name = "runq", .rank = RANK_RUNQ,
 		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
 		  .protects = "the ready threads of one hart, and how its threads are scheduled");
 
-#define CHARGE_MAX_NS (UINT64_C(1) << 50)
+#define CHARGE_MAX (UINT64_C(1) << 50)
 /* How many threads a search for a movable one looks at. */
 #define SEARCH_MAX 32
 
-static bool before(uint64_t a, uint64_t b)
+static struct thread *fair_of(struct rbnode *n)
 {
-	return (int64_t)(a - b) < 0;
+	return n ? container_of(n, struct thread, fair_node) : NULL;
 }
 
 static bool fair_less(const struct rbnode *a, const struct rbnode *b)
 {
-	return before(container_of(a, struct thread, fair_node)->vruntime,
-		      container_of(b, struct thread, fair_node)->vruntime);
+	return runq_before(container_of(a, struct thread, fair_node)->vruntime,
+			   container_of(b, struct thread, fair_node)->vruntime);
 }
 
-static struct thread *fair_first(const struct runq *rq) REQUIRES(&rq->lock)
+/* Nobody else knows the queue yet, hence unchecked. */
+void runq_init(struct runq *rq, unsigned hart, struct thread *idle, uint64_t slice)
+	UNCHECKED_LOCKING
 {
-	struct rbnode *n = rbtree_first(&rq->fair);
-
-	return n ? container_of(n, struct thread, fair_node) : NULL;
-}
-
-void runq_init(struct runq *rq, unsigned hart, struct thread *idle) UNCHECKED_LOCKING
-{
-	/* Nobody else knows the queue yet, hence unchecked. */
 	irqlock_init(&rq->lock, &runq_lock_class);
 	rq->hart = hart;
 	rq->idle = idle;
 	rq->curr = idle;
-	rbtree_init(&rq->fair);
+	rq->slice = slice;
+	rbtree_init(&rq->fair_rest);
 	for (unsigned p = 0; p < RT_LEVELS; p++)
 		list_init(&rq->rt[p]);
 }
+
+/* ---- The fair class -------------------------------------------------------------------------- */
+
+static void fair_add(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)
+{
+	struct thread *first = rq->fair_first;
+
+	if (!first) {
+		rq->fair_first = t;
+	} else if (runq_before(t->vruntime, first->vruntime)) {
+		rbtree_insert(&rq->fair_rest, &first->fair_node, fair_less);
+		rq->fair_first = t;
+	} else {
+		rbtree_insert(&rq->fair_rest, &t->fair_node, fair_less);
+	}
+}
+
+static void fair_remove(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)
+{
+	struct thread *next = fair_of(rbtree_first(&rq->fair_rest));
+
+	if (t != rq->fair_first) {
+		rbtree_remove(&rq->fair_rest, &t->fair_node);
+		return;
+	}
+	rq->fair_first = next;
+	if (next)
+		rbtree_remove(&rq->fair_rest, &next->fair_node);
+}
+
+void runq_swap_slow(struct runq *rq, struct thread *in)
+{
+	struct thread *next = fair_of(rbtree_first(&rq->fair_rest));
+
+	if (!runq_before(next->vruntime, in->vruntime)) {
+		rq->fair_first = in;
+		return;
+	}
+	rbtree_remove(&rq->fair_rest, &next->fair_node);
+	rq->fair_first = next;
+	rbtree_insert(&rq->fair_rest, &in->fair_node, fair_less);
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
 
 void runq_add(struct runq *rq, struct thread *t, enum runq_end end)
 {
@@ -56,7 +95,7 @@ void runq_add(struct runq *rq, struct thread *t, enum runq_end end)
 	t->on_rq = true;
 	rq->nr_queued++;
 	if (prio == PRIO_FAIR) {
-		rbtree_insert(&rq->fair, &t->fair_node, fair_less);
+		fair_add(rq, t);
 		rq->nr_fair++;
 	} else {
 		if (end == RUNQ_HEAD)
@@ -76,7 +115,7 @@ void runq_remove(struct runq *rq, struct thread *t)
 	t->on_rq = false;
 	rq->nr_queued--;
 	if (prio == PRIO_FAIR) {
-		rbtree_remove(&rq->fair, &t->fair_node);
+		fair_remove(rq, t);
 		rq->nr_fair--;
 	} else {
 		list_remove(&t->rt_node);
@@ -103,107 +142,95 @@ static unsigned rt_highest(const struct runq *rq, unsigned limit) REQUIRES(&rq->
 	return 0;
 }
 
-struct thread *runq_first(const struct runq *rq)
+struct thread *runq_first_rt(const struct runq *rq)
 {
-	if (rq->nr_queued == rq->nr_fair)
-		return fair_first(rq);
 	return list_entry(list_first(&rq->rt[rt_highest(rq, RT_LEVELS)]), struct thread, rt_node);
+}
+
+static struct thread *rt_first_for(const struct runq *rq, unsigned hart, unsigned *left)
+	REQUIRES(&rq->lock)
+{
+	struct thread *t;
+
+	for (unsigned p = rt_highest(rq, RT_LEVELS); p; p = rt_highest(rq, p)) {
+		list_for_each_entry(t, &rq->rt[p], rt_node) {
+			if (!*left || hart_mask_test(&t->affinity, hart))
+				return *left ? t : NULL;
+			--*left;
+		}
+	}
+	return NULL;
 }
 
 struct thread *runq_first_for(const struct runq *rq, unsigned hart)
 {
 	unsigned left = SEARCH_MAX;
-	struct thread *t;
+	struct thread *t = rt_first_for(rq, hart, &left);
 
-	for (unsigned p = rt_highest(rq, RT_LEVELS); p; p = rt_highest(rq, p)) {
-		list_for_each_entry(t, &rq->rt[p], rt_node) {
-			if (hart_mask_test(&t->affinity, hart))
-				return t;
-			if (!--left)
-				return NULL;
-		}
-	}
-	for (struct rbnode *n = rbtree_first(&rq->fair); n && left--; n = rbtree_next(n)) {
-		t = container_of(n, struct thread, fair_node);
+	if (t)
+		return t;
+	t = rq->fair_first;
+	for (struct rbnode *n = rbtree_first(&rq->fair_rest); t && left; left--) {
 		if (hart_mask_test(&t->affinity, hart))
 			return t;
+		t = fair_of(n);
+		n = n ? rbtree_next(n) : NULL;
 	}
 	return NULL;
 }
 
-/* The origin follows the least vruntime of those that are here. */
-static void move_origin(struct runq *rq) REQUIRES(&rq->lock)
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+void runq_move_origin(struct runq *rq)
 {
-	const struct thread *first = fair_first(rq);
-	const struct thread *curr = rq->curr;
+	const struct thread *first = rq->fair_first, *curr = rq->curr;
 	uint64_t least;
 
 	if (!curr->is_idle && !runq_is_rt(curr)) {
 		least = curr->vruntime;
-		if (first && before(first->vruntime, least))
+		if (first && runq_before(first->vruntime, least))
 			least = first->vruntime;
 	} else if (first) {
 		least = first->vruntime;
 	} else {
 		return;
 	}
-	if (before(rq->min_vruntime, least))
-		rq->min_vruntime = least;
+	if (runq_before(rq->origin, least))
+		rq->origin = least;
 }
 
-void runq_charge(struct runq *rq, uint64_t now_ns)
+uint64_t runq_weigh(uint64_t ran, unsigned weight)
 {
-	struct thread *curr = rq->curr;
-	uint64_t ran = now_ns - curr->ran_since;
-
-	/* Harts' clocks agree to a tick: a stretch that begins on one and is charged by another can
-	 * look negative. */
-	if (unlikely((int64_t)ran <= 0))
-		return;
-	curr->ran_since = now_ns;
-	curr->ran_ns += ran;
-	if (curr->is_idle)
-		return;
-	curr->slice_ns = curr->slice_ns > ran ? curr->slice_ns - ran : 0;
-	if (runq_is_rt(curr))
-		return;
-	if (unlikely(ran > CHARGE_MAX_NS))
-		ran = CHARGE_MAX_NS;
-	if (curr->weight != WEIGHT_DEFAULT)
-		ran = ran * WEIGHT_DEFAULT / curr->weight;
-	curr->vruntime += ran;
-	move_origin(rq);
+	return MIN(ran, CHARGE_MAX) * WEIGHT_DEFAULT / weight;
 }
 
-void runq_settle(struct runq *rq, struct thread *t, uint64_t credit_ns)
+void runq_settle(struct runq *rq, struct thread *t, uint64_t credit)
 {
-	uint64_t floor = rq->min_vruntime - credit_ns;
+	uint64_t floor;
 
-	if (before(t->vruntime, floor))
+	runq_move_origin(rq);
+	floor = rq->origin - credit;
+	if (runq_before(t->vruntime, floor))
 		t->vruntime = floor;
 }
 
-void runq_rebase(struct thread *t, const struct runq *from, const struct runq *to)
+void runq_rebase(struct thread *t, struct runq *from, struct runq *to)
 {
-	t->vruntime += to->min_vruntime - from->min_vruntime;
+	runq_move_origin(from);
+	runq_move_origin(to);
+	t->vruntime += to->origin - from->origin;
 }
 
-bool runq_goes_first(const struct thread *t, const struct thread *curr)
+bool runq_preempts(const struct runq *rq, const struct thread *t)
 {
-	if (t->prio_effective != curr->prio_effective)
-		return t->prio_effective > curr->prio_effective;
-	if (runq_is_rt(curr))
-		return curr->policy == SCHED_RR && !curr->slice_ns;
-	return before(t->vruntime, curr->vruntime);
-}
+	const struct thread *curr = rq->curr;
 
-bool runq_preempts(const struct thread *t, const struct thread *curr)
-{
 	if (curr->is_idle)
 		return true;
 	if (t->prio_effective != curr->prio_effective)
 		return t->prio_effective > curr->prio_effective;
-	return !runq_is_rt(curr) && before(t->vruntime + WAKE_LEAD_NS, curr->vruntime);
+	return !runq_is_rt(curr) &&
+	       runq_before(t->vruntime + WAKE_LEAD(rq->slice), curr->vruntime);
 }
 
 bool runq_wants_tick(const struct runq *rq)

@@ -9,12 +9,12 @@
  * the lock of its queue, which is this one, and gets it only after the hart has left its frame and stack.
  *
  * Two ways to leave need more, for they publish the thread outside of this queue: it may not run here
- * any longer (LEAVE_MOVE), it is dead (LEAVE_DEAD). They are noted in rq->leaving, and acted upon by
+ * any longer (AFTER_MOVE), it is dead (AFTER_DEAD). They are noted in rq->after, and acted upon by
  * sched_finish_switch with SIE still off, so that the thread that goes on cannot be preempted in
  * between and leave the other one in the air.
  *
  * At the switch (asserted): the lock is held, the irq depth is 1, SIE is off, and the thread that is left
- * is READY or asleep, unless it is left for ever.
+ * is READY or asleep, unless it is left for ever or idle.
  *
  * need_resched is the hart's, set with SIE off by wake-ups, ticks and IPIs on it, cleared here. Who sets
  * it sees to it that somebody looks: a handler's exit (interrupt_exit), the end of the outermost
@@ -28,13 +28,12 @@
 #include "kernel/irq/irq.h"
 #include "kernel/panic.h"
 #include "kernel/sched/internal.h"
+#include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
 #include "lib/assert.h"
 
 /* One look at another hart's load per so many ticks. */
 #define TICKS_PER_BALANCE 4
-/* A thread with less of its slice left gets a new one when it is switched to. */
-#define SLICE_REST_NS (SLICE_NS / 16)
 
 static void (*left_hook)(struct thread *t);
 
@@ -56,7 +55,7 @@ struct runq *thread_runq_lock(struct thread *t) UNCHECKED_LOCKING
 	}
 }
 
-static struct runq *runq_lock_this(void) UNCHECKED_LOCKING
+static inline struct runq *runq_lock_this(void) UNCHECKED_LOCKING
 {
 	for (;;) {
 		struct runq *rq = this_runq();
@@ -69,82 +68,146 @@ static struct runq *runq_lock_this(void) UNCHECKED_LOCKING
 	}
 }
 
-void sched_arm_tick(struct runq *rq, uint64_t now_ns)
+void sched_arm_tick_slow(struct runq *rq, uint64_t end)
 {
-	uint64_t end = now_ns + rq->curr->slice_ns;
-
-	if (!runq_wants_tick(rq) || (rq->tick_ns && rq->tick_ns <= end))
+	if (!runq_wants_tick(rq))
 		return;
-	rq->tick_ns = end;
-	timer_set_tick(end);
+	rq->tick = end;
+	timer_set_tick(clock_time_to_ns(end));
 }
 
-void sched_show_rt(struct runq *rq)
+void sched_show_rt_slow(struct runq *rq)
 {
-	bool rt = runq_is_rt(rq->curr);
-
-	if (likely(rt == rq->rt_shown))
-		return;
-	rq->rt_shown = rt;
-	if (rt)
+	rq->rt_shown = runq_is_rt(rq->curr);
+	if (rq->rt_shown)
 		hart_mask_atomic_set(&sched_running_rt, rq->hart);
 	else
 		hart_mask_atomic_clear(&sched_running_rt, rq->hart);
 }
 
-/* prev goes on being ready, behind `best`, which takes the hart. */
-static void requeue(struct runq *rq, struct thread *prev, struct thread *best, enum switch_why why)
-	REQUIRES(&rq->lock)
+/* ---- The decision ---------------------------------------------------------------------------- */
+
+/* prev said that it sleeps: it does, or it is RUNNING again. */
+static bool falls_asleep(struct thread *prev, enum thread_state state, enum switch_why why)
 {
-	bool used_up = why == SWITCH_YIELD || (prev->policy == SCHED_RR && !prev->slice_ns);
+	/* Relaxed: partner sched_wake_intr comes through the run queue's lock. */
+	bool killed = state == THREAD_SLEEPING_INTR && atomic_load_u32(&prev->killed, relaxed);
 
-	runq_remove(rq, best);
-	atomic_store_u32(&prev->state, THREAD_READY, relaxed);
-	runq_add(rq, prev, used_up ? RUNQ_TAIL : RUNQ_HEAD);
-	rq->kick = sched_offer(rq, prev);
-}
-
-/* Whether prev leaves its hart whatever else is ready; its state says as what. */
-static bool must_leave(struct runq *rq, struct thread *prev, enum switch_why why)
-	REQUIRES(&rq->lock)
-{
-	enum thread_state state = thread_state(prev);
-
-	if (why == SWITCH_EXIT) {
-		rq->leaving = LEAVE_DEAD;
+	if (why == SWITCH_CALL && !killed)
 		return true;
-	}
-	if (state_is_sleep(state)) {
-		/* Relaxed: partner sched_wake_intr comes through this lock. */
-		bool killed = state == THREAD_SLEEPING_INTR && atomic_load_u32(&prev->killed, relaxed);
-
-		if (why != SWITCH_PREEMPT && !killed)
-			return true;
-		/* It has not decided to sleep yet, or must not: as if woken. */
-		atomic_store_u32(&prev->state, THREAD_RUNNING, relaxed);
-	}
-	if (unlikely(!sched_allowed(prev, rq))) {
-		rq->leaving = LEAVE_MOVE;
-		atomic_store_u32(&prev->state, THREAD_READY, relaxed);
-		return true;
-	}
+	/* It has not decided to sleep yet, or must not: as if woken. */
+	atomic_store_u32(&prev->state, THREAD_RUNNING, relaxed);
 	return false;
 }
 
-/* Who has the hart from now on; it is out of the queue, and prev in it if it is to wait there. */
-static struct thread *decide(struct runq *rq, struct thread *prev, enum switch_why why)
+/* The thread that runs may be in the wrong place; if so it leaves, READY. */
+static bool is_misplaced(struct runq *rq, struct thread *prev) REQUIRES(&rq->lock)
+{
+	bool bad = !sched_allowed(prev, rq);
+
+	rq->check &= ~(unsigned)CHECK_CURR;
+	/* Nobody is here but prev, and it belongs here. */
+	if (rq->accepting && !rq->nr_queued && hart_mask_test(&prev->affinity, rq->hart))
+		rq->check = 0;
+	if (bad) {
+		rq->after = AFTER_MOVE;
+		atomic_store_u32(&prev->state, THREAD_READY, relaxed);
+	}
+	return bad;
+}
+
+/* Whether prev leaves its hart whatever else is ready; its state says as what. */
+static inline bool must_leave(struct runq *rq, struct thread *prev, enum switch_why why)
 	REQUIRES(&rq->lock)
 {
-	struct thread *best = rq->nr_queued ? runq_first(rq) : NULL;
+	enum thread_state state;
 
-	if (prev == rq->idle || must_leave(rq, prev, why)) {
-		if (!best)
-			return rq->idle;
-		runq_remove(rq, best);
-		return best;
+	if (why == SWITCH_IDLE)
+		return true;
+	if (why == SWITCH_EXIT) {
+		rq->after = AFTER_DEAD;
+		return true;
 	}
+	/* A yield neither begins a sleep nor, if it does not switch, ends one. */
+	state = why == SWITCH_YIELD ? THREAD_RUNNING : thread_state(prev);
+	if (unlikely(state != THREAD_RUNNING) && falls_asleep(prev, state, why))
+		return true;
+	return unlikely(rq->check) && is_misplaced(rq, prev);
+}
+
+static inline void renew_slice(const struct runq *rq, struct thread *t)
+{
+	if (unlikely(runq_slice_left(t) <= 0))
+		t->slice_end = t->ran + rq->slice;
+}
+
+/* The hart begins or ends being idle, or running a real-time thread. */
+static void change_kind(struct runq *rq, const struct thread *prev, struct thread *next)
+	REQUIRES(&rq->lock)
+{
+	rq->curr = next;
+	sched_show_rt(rq);
+	if (prev != rq->idle && next != rq->idle)
+		return;
+	runq_show_load(rq);
+	if (prev == rq->idle && hart_mask_test(&sched_idle, rq->hart))
+		hart_mask_atomic_clear(&sched_idle, rq->hart);
+}
+
+/* A real-time thread is among them, or there is somebody to be told. */
+static void requeue(struct runq *rq, struct thread *prev, struct thread *best,
+			 enum switch_why why) REQUIRES(&rq->lock)
+{
+	bool used_up = prev->policy == SCHED_RR && runq_slice_left(prev) <= 0;
+	unsigned tell;
+
+	atomic_store_u32(&prev->state, THREAD_READY, relaxed);
+	renew_slice(rq, prev);
+	if (runq_is_rt(best) || runq_is_rt(prev)) {
+		runq_remove(rq, best);
+		runq_add(rq, prev, why == SWITCH_YIELD || used_up ? RUNQ_TAIL : RUNQ_HEAD);
+	} else {
+		runq_swap(rq, best, prev);
+	}
+	change_kind(rq, prev, best);
+	tell = sched_offer(rq, prev);
+	if (tell) {
+		rq->after |= AFTER_KICK;
+		rq->kick = tell - 1;
+	}
+}
+
+/* prev has no more to do with this queue: the best one, or idle. */
+static struct thread *replace(struct runq *rq, const struct thread *prev) REQUIRES(&rq->lock)
+{
+	struct thread *best = runq_first(rq);
+
+	runq_move_origin(rq);
+	if (best)
+		runq_remove(rq, best);
+	else
+		best = rq->idle;
+	change_kind(rq, prev, best);
+	return best;
+}
+
+/* Who has the hart from now on; it is out of the queue, and prev in it if it is to wait there. */
+static inline __attribute__((always_inline)) struct thread *
+decide(struct runq *rq, struct thread *prev, enum switch_why why) REQUIRES(&rq->lock)
+{
+	struct thread *best;
+
+	if (must_leave(rq, prev, why))
+		return replace(rq, prev);
+	best = runq_first(rq);
 	if (!best)
 		return prev;
+	if (why == SWITCH_YIELD && likely(!(best->prio_effective | prev->prio_effective))) {
+		/* Both fair. Who takes turns is offered to other harts by the tick. */
+		atomic_store_u32(&prev->state, THREAD_READY, relaxed);
+		runq_swap(rq, best, prev);
+		return best;
+	}
 	if (why == SWITCH_YIELD ? best->prio_effective < prev->prio_effective
 				: !runq_goes_first(best, prev))
 		return prev;
@@ -152,36 +215,78 @@ static struct thread *decide(struct runq *rq, struct thread *prev, enum switch_w
 	return best;
 }
 
-/* Accounts for the change of hands; prev's part of the switch up to the last moment. */
-static void hand_over(struct runq *rq, struct thread *prev, struct thread *next, uint64_t now)
-	REQUIRES(&rq->lock)
-{
-	struct hart_meta *h = this_hart_unstable();
+/* ---- The switch ------------------------------------------------------------------------------ */
 
-	assert(!next->on_hart);
+/* Accounts for the change of hands; prev's part of the switch up to the last moment. */
+static inline void hand_over(struct runq *rq, struct thread *next, uint64_t now) REQUIRES(&rq->lock)
+{
 	atomic_store_u32(&next->state, THREAD_RUNNING, relaxed);
-	next->on_hart = true;
 	next->ran_since = now;
 	next->nr_switches++;
-	if (next->slice_ns < SLICE_REST_NS)
-		next->slice_ns = SLICE_NS;
 	rq->curr = next;
-	runq_show_load(rq);
-	sched_show_rt(rq);
-	h->stats.switches++;
-	if (prev == rq->idle) {
-		h->stats.idle_ns = prev->ran_ns;
-		if (hart_mask_test(&sched_idle, rq->hart))
-			hart_mask_atomic_clear(&sched_idle, rq->hart);
-	}
+	this_hart_unstable()->stats.switches++;
 }
 
-/* The lock changes hands with the thread, hence unchecked. */
-void reschedule(enum switch_why why) UNCHECKED_LOCKING
+/* What only an abandoned stack allows. SIE off by the caller, no lock. */
+static void publish(struct thread *prev, unsigned after, unsigned kick)
+{
+	if (after & AFTER_KICK)
+		hart_resched(harts[kick]);
+	if (after & AFTER_MOVE)
+		sched_place(prev, sched_choose(prev, thread_runq(prev)->hart), PLACE_MOVED);
+	if (after & AFTER_DEAD)
+		left_hook(prev);
+	sched_check_preempt();
+}
+
+/* The lock ends in the middle, hence unchecked. */
+static void finish_and_publish(struct runq *rq, struct thread *prev) UNCHECKED_LOCKING
+{
+	unsigned after = rq->after, kick = rq->kick;
+
+	rq->after = 0;
+	if (after & AFTER_DEAD)
+		atomic_store_u32(&prev->state, THREAD_DEAD, relaxed);
+	/* Interrupts stay off until prev is where it belongs. */
+	irq_off();
+	irqlock_release(&rq->lock);
+	publish(prev, after, kick);
+	irq_on();
+}
+
+/* In the thread that goes on, on its own stack. */
+static inline void finish(struct thread *prev) UNCHECKED_LOCKING
+{
+	struct runq *rq = this_runq();
+
+	if (likely(!rq->after))
+		irqlock_release(&rq->lock);
+	else
+		finish_and_publish(rq, prev);
+}
+
+void sched_finish_switch(struct thread *prev)
+{
+	finish(prev);
+}
+
+static inline void assert_switch(struct runq *rq, const struct thread *prev) REQUIRES(&rq->lock)
+{
+	if (CONFIG_LOCKCHECK)
+		check_switch(&rq->lock);
+	assert(irqlock_is_locked(&rq->lock));
+	assert(lock_hart()->irq_depth == 1);
+	assert(!arch_irq_enabled());
+	assert(thread_state(prev) != THREAD_RUNNING || rq->after == AFTER_DEAD || prev == rq->idle);
+}
+
+/* One copy for each reason: what does not concern it falls away. The lock changes hands with the
+ * thread, hence unchecked. */
+static inline __attribute__((always_inline)) void reschedule(enum switch_why why) UNCHECKED_LOCKING
 {
 	struct thread *prev = current_thread(), *next;
 	struct runq *rq = runq_lock_this();
-	uint64_t now = clock_now_ns();
+	uint64_t now = arch_time();
 
 	assert(!prev->lock.preempt_depth && rq->curr == prev);
 	lock_hart()->need_resched = false;
@@ -190,60 +295,42 @@ void reschedule(enum switch_why why) UNCHECKED_LOCKING
 	runq_charge(rq, now);
 	next = decide(rq, prev, why);
 	if (next == prev) {
-		if (!prev->slice_ns)
-			prev->slice_ns = SLICE_NS;
+		renew_slice(rq, prev);
 		sched_arm_tick(rq, now);
 		irqlock_release(&rq->lock);
 		return;
 	}
-	hand_over(rq, prev, next, now);
-	sched_arm_tick(rq, now);
-	check_switch(&rq->lock);
-	assert(irqlock_held_by_me(&rq->lock));
-	assert(lock_hart()->irq_depth == 1);
-	assert(!arch_irq_enabled());
-	assert(thread_state(prev) != THREAD_RUNNING || rq->leaving == LEAVE_DEAD ||
-	       prev == rq->idle);
-	sched_finish_switch(arch_switch(prev, next));
+	hand_over(rq, next, now);
+	/* Who takes turns by yielding has a tick armed, for one of the two. */
+	if (why != SWITCH_YIELD || unlikely(!rq->tick))
+		sched_arm_tick(rq, now);
+	assert_switch(rq, prev);
+	finish(arch_switch(prev, next));
 }
 
-/* What only an abandoned stack allows. SIE off by the caller, no lock. */
-static void publish(struct thread *prev, enum runq_leaving leaving, unsigned kick)
+void reschedule_call(void)
 {
-	sched_tell(kick);
-	if (leaving == LEAVE_MOVE)
-		sched_place(prev, sched_choose(prev, thread_runq(prev)->hart), PLACE_MOVED);
-	else if (leaving == LEAVE_DEAD && left_hook)
-		left_hook(prev);
-	sched_check_preempt();
+	reschedule(SWITCH_CALL);
 }
 
-void sched_finish_switch(struct thread *prev) UNCHECKED_LOCKING
+void reschedule_idle(void)
 {
-	struct runq *rq = this_runq();
-	enum runq_leaving leaving = rq->leaving;
-	unsigned kick = rq->kick;
+	reschedule(SWITCH_IDLE);
+}
 
-	prev->on_hart = false;
-	if (likely(leaving == LEAVE_NONE && !kick)) {
-		irqlock_release(&rq->lock);
-		return;
-	}
-	rq->leaving = LEAVE_NONE;
-	rq->kick = 0;
-	if (leaving == LEAVE_DEAD)
-		atomic_store_u32(&prev->state, THREAD_DEAD, relaxed);
-	/* Interrupts stay off until prev is where it belongs. */
-	irq_off();
-	irqlock_release(&rq->lock);
-	publish(prev, leaving, kick);
-	irq_on();
+/* The idle thread, too, may come here, when it turns preemption on: it has nothing to lose. */
+static void reschedule_preempt(void)
+{
+	if (current_thread()->is_idle)
+		reschedule_idle();
+	else
+		reschedule(SWITCH_PREEMPT);
 }
 
 void schedule(void)
 {
 	might_sleep();
-	reschedule(SWITCH_CALL);
+	reschedule_call();
 }
 
 void sched_yield(void)
@@ -263,7 +350,7 @@ noreturn void sched_exit(void)
 static void preempt_interrupted(void)
 {
 	this_hart_unstable()->stats.preemptions++;
-	reschedule(SWITCH_PREEMPT);
+	reschedule_preempt();
 }
 
 void preempt_enable_slow(void)
@@ -273,7 +360,7 @@ void preempt_enable_slow(void)
 	if (lock_hart()->in_irq != IRQ_NONE)
 		return;
 	if (arch_irq_enabled())
-		reschedule(SWITCH_PREEMPT);
+		reschedule_preempt();
 	else
 		arch_ipi_self();
 }
@@ -284,33 +371,33 @@ void sched_preempt_poke(void)
 		preempt_enable_slow();
 }
 
+/* ---- The tick -------------------------------------------------------------------------------- */
+
 /* The slice of curr is over, or nearly so, or another one of its class came. */
 static void tick_curr(struct runq *rq, uint64_t now) REQUIRES(&rq->lock)
 {
 	struct thread *curr = rq->curr;
 
-	rq->tick_ns = 0;
+	rq->tick = 0;
 	rq->ticks++;
 	runq_charge(rq, now);
 	if (!runq_wants_tick(rq))
 		return;
-	if (!curr->slice_ns) {
-		if (runq_goes_first(runq_first(rq), curr)) {
-			lock_hart()->need_resched = true;
-			return;
-		}
-		curr->slice_ns = SLICE_NS;
+	if (runq_slice_left(curr) <= 0 && runq_goes_first(runq_first(rq), curr)) {
+		lock_hart()->need_resched = true;
+		return;
 	}
+	renew_slice(rq, curr);
 	sched_arm_tick(rq, now);
 }
 
-void sched_tick(uint64_t now_ns)
+void sched_tick(uint64_t now_ns unused_arg)
 {
 	struct runq *rq = this_runq();
 	bool balance;
 
 	irqlock_acquire(&rq->lock);
-	tick_curr(rq, now_ns);
+	tick_curr(rq, arch_time());
 	balance = rq->nr_queued && rq->ticks % TICKS_PER_BALANCE == 0;
 	irqlock_release(&rq->lock);
 	if (balance)

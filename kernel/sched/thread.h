@@ -8,7 +8,8 @@
  *
  * Handle: bits 0-1 are free for the flags of lock words, bits 2-15 index + 1, bits 16-31 generation.
  *
- * state, rq, on_rq, prio_*: guarded by the lock of the run queue `rq` (thread_runq_lock).
+ * The hart that is on a thread's stack is the one whose run queue has it as `curr`, known under that
+ * queue's lock only: the lock is held over a switch (kernel/sched/sched.c).
  *
  *   READY <-> RUNNING -> SLEEPING -> READY          RUNNING -> DEAD (after the hart left its stack)
  *   NEW -> READY
@@ -56,28 +57,29 @@ struct wait_entry;
 
 struct thread {
 	struct lock_thread lock;	/* FIRST: what the locks know of it */
-	struct arch_thread arch;
-	struct stack stack;
-	char name[THREAD_NAME_MAX];
 
-	/* Guarded by the lock of the run queue that `rq` names. */
+	/* Guarded by the lock of the run queue that `rq` names. Before `arch`, which is large: the
+	 * switch path reaches them by short offsets. */
 	atomic_u32 state;		/* enum thread_state; set to SLEEPING* by the thread itself */
 	atomic_ptr rq;			/* struct runq: where it is or was last; never NULL once READY */
 	bool on_rq;			/* queued in rq (a RUNNING thread is not) */
-	bool on_hart;			/* a hart is on its stack: cleared after it was left */
 	bool is_idle;			/* constant */
-	enum sched_policy policy;
 	uint8_t prio;			/* its own: 0 fair, 1..99 */
 	uint8_t prio_effective;		/* with inheritance */
+	enum sched_policy policy;
 	unsigned weight;		/* fair class */
-	uint64_t vruntime;		/* fair class, weighted ns */
-	uint64_t slice_ns;		/* what is left of it */
-	uint64_t ran_since;		/* ns clock at switch-in */
-	uint64_t ran_ns;		/* total */
+	uint64_t vruntime;		/* fair class: time by weight. All times: ticks of arch_time() */
+	uint64_t slice_end;		/* its slice is over when `ran` is there */
+	uint64_t ran_since;		/* while it runs: it is charged up to then */
+	uint64_t ran;			/* total on harts, as charged: see sched_thread_ran_ns */
 	uint64_t nr_switches;
-	struct hart_mask affinity;	/* harts it may run on */
 	struct rbnode fair_node;
 	struct list_node rt_node;
+	struct hart_mask affinity;	/* harts it may run on */
+
+	struct arch_thread arch;
+	struct stack stack;
+	char name[THREAD_NAME_MAX];
 
 	/* kernel/wait: guarded as its files say. */
 	struct wait_entry *waiting_entry;	/* where it sleeps */

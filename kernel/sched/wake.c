@@ -58,7 +58,7 @@ static struct wake_rest wake_locked(struct runq *rq, struct thread *t, bool only
 	if (!sleeps(t, only_intr))
 		return rest;
 	rest.woken = true;
-	if (t->on_hart) {
+	if (rq->curr == t) {
 		atomic_store_u32(&t->state, THREAD_RUNNING, relaxed);
 		return rest;
 	}
@@ -133,12 +133,12 @@ void schedule_until(uint64_t deadline_ns)
 
 	might_sleep();
 	if (deadline_ns == UINT64_MAX) {
-		reschedule(SWITCH_CALL);
+		reschedule_call();
 		return;
 	}
 	timer_init(&alarm.timer, ring);
 	timer_start(&alarm.timer, deadline_ns);
-	reschedule(SWITCH_CALL);
+	reschedule_call();
 	/* The frame has to outlive ring(). */
 	timer_cancel_sync(&alarm.timer);
 }

@@ -41,7 +41,7 @@ static void print_bytes(const unsigned char *p, size_t n)
 	for (size_t i = 0; i < shown; i += cells ? 4 : 1) {
 		if (cells)
 			shell_printf("%s0x%02x%02x%02x%02x", i ? " " : "", p[i], p[i + 1], p[i + 2],
-				     p[i + 3]);
+				p[i + 3]);
 		else
 			shell_printf("%s%02x", i ? " " : "", p[i]);
 	}

@@ -40,11 +40,10 @@ static void hart_line(const struct hart_meta *h)
 		uint64_t from = h->start_called ? h->start_called : arch_info.entry_time;
 
 		snprintf(up, sizeof(up), "%lu",
-			 (unsigned long)(ticks_to_ns(h->online_at - from) / NS_PER_US));
+			(unsigned long)(ticks_to_ns(h->online_at - from) / NS_PER_US));
 	}
 	shell_printf("%4u  %6lu  %-8s  %4u  %11s  %-16s  %s", h->index, (unsigned long)h->hartid,
-		     hart_state_name(state), t ? sched_hart_load(h) : 0, up, t ? t->name : "-",
-		     h->isa);
+		hart_state_name(state), t ? sched_hart_load(h) : 0, up, t ? t->name : "-", h->isa);
 	if (state == HART_FAILED)
 		shell_printf(" (error %d)", -h->failure);
 	shell_printf("\n");
@@ -61,11 +60,11 @@ static int cmd_ps(int argc, char **argv)
 		     "stack  name\n");
 	while (thread_info_next(&cursor, &t)) {
 		shell_printf("0x%08lx  %4u  %-8s  %-6s  %2u/%2u  %5u  %10lu  %8lu  %5zu  %s%s%s\n",
-			     (unsigned long)t.handle, t.hart, thread_state_name(t.state),
-			     sched_policy_name(t.policy), t.prio, t.prio_effective, t.weight,
-			     (unsigned long)(t.ran_ns / NS_PER_MS), (unsigned long)t.nr_switches,
-			     (size_t)(t.stack.top - t.stack.base), t.name,
-			     t.is_idle ? " (idle)" : "", t.killed ? " (killed)" : "");
+			(unsigned long)t.handle, t.hart, thread_state_name(t.state),
+			sched_policy_name(t.policy), t.prio, t.prio_effective, t.weight,
+			(unsigned long)(t.ran_ns / NS_PER_MS), (unsigned long)t.nr_switches,
+			(size_t)(t.stack.top - t.stack.base), t.name, t.is_idle ? " (idle)" : "",
+			t.killed ? " (killed)" : "");
 	}
 	return 0;
 }
@@ -103,7 +102,7 @@ static void top_print(const struct sample *before, unsigned n, uint64_t since_ns
 
 		if (permille > 0)
 			shell_printf("  %3u.%u%%  hart %-3u  %s%s\n", permille / 10, permille % 10,
-				     t.hart, t.name, t.is_idle ? " (idle)" : "");
+				t.hart, t.name, t.is_idle ? " (idle)" : "");
 	}
 }
 

@@ -49,8 +49,8 @@ static int cmd_irqs(int argc, char **argv)
 	for (unsigned i = 0; irq_info(i, &info); i++)
 		source_line(&info);
 	shell_printf("spurious claims %lu, without a handler %lu, tty bytes %lu (%lu dropped)\n",
-		     (unsigned long)irq_count_spurious(), (unsigned long)irq_count_unhandled(),
-		     (unsigned long)tty_count(), (unsigned long)tty_dropped());
+		(unsigned long)irq_count_spurious(), (unsigned long)irq_count_unhandled(),
+		(unsigned long)tty_count(), (unsigned long)tty_dropped());
 	return 0;
 }
 SHELL_COMMAND(irqs, "irqs", "interrupts by source and hart", cmd_irqs);
@@ -81,8 +81,8 @@ static int cmd_timers(int argc, char **argv)
 		when(info.next_ns, now);
 		when(info.tick_ns, now);
 		when(info.programmed_ns, now);
-		shell_printf(" %11lu  %5lu\n", (unsigned long)info.fired,
-			     (unsigned long)info.early);
+		shell_printf(
+			" %11lu  %5lu\n", (unsigned long)info.fired, (unsigned long)info.early);
 	}
 	return 0;
 }

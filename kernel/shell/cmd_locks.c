@@ -12,7 +12,7 @@
 
 struct holder {
 	const struct lock_class *class;
-	char name[32];		/* "" : nobody was seen */
+	char name[32]; /* "" : nobody was seen */
 };
 
 static void match_hart(const struct lock_hart *h, const struct held_lock *held, void *arg)
@@ -30,8 +30,8 @@ static bool match_thread(const struct lock_thread *t, void *arg)
 	for (unsigned i = 0; i < MIN((unsigned)t->nr_held, (unsigned)HELD_MAX); i++) {
 		if (t->held[i].class != holder->class)
 			continue;
-		snprintf(holder->name, sizeof(holder->name), "%s",
-			 ((const struct thread *)t)->name);
+		snprintf(
+			holder->name, sizeof(holder->name), "%s", ((const struct thread *)t)->name);
 		return true;
 	}
 	return false;
@@ -59,10 +59,10 @@ static void class_line(const struct lock_class *c)
 	if (pc)
 		symbolise_return(pc, where, sizeof(where));
 	shell_printf("%-20s %3u %10lu %8lu %7lu %7lu %9lu  %-12s %s\n", c->name, (unsigned)c->rank,
-		     lock_stat_read(c, LOCK_ACQUIRED), lock_stat_read(c, LOCK_CONTENDED),
-		     lock_stat_read(c, LOCK_STOLEN), lock_stat_read(c, LOCK_PARKED),
-		     (unsigned long)(ticks_to_ns(ticks) / NS_PER_US),
-		     holder.name[0] ? holder.name : "-", where);
+		lock_stat_read(c, LOCK_ACQUIRED), lock_stat_read(c, LOCK_CONTENDED),
+		lock_stat_read(c, LOCK_STOLEN), lock_stat_read(c, LOCK_PARKED),
+		(unsigned long)(ticks_to_ns(ticks) / NS_PER_US), holder.name[0] ? holder.name : "-",
+		where);
 }
 
 static int cmd_locks(int argc, char **argv)
@@ -75,8 +75,8 @@ static int cmd_locks(int argc, char **argv)
 	/* By rank, outermost first. */
 	for (unsigned rank = 0; rank < RANK_LAST; rank++)
 		lock_class_for_each(c)
-			if ((unsigned)c->rank == rank && (rank != RANK_UNORDERED ||
-							  lock_stat_read(c, LOCK_ACQUIRED)))
+			if ((unsigned)c->rank == rank &&
+				(rank != RANK_UNORDERED || lock_stat_read(c, LOCK_ACQUIRED)))
 				class_line(c);
 	if (!CONFIG_LOCKSTAT)
 		shell_printf("(this configuration counts nothing)\n");

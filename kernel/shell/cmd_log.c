@@ -9,8 +9,8 @@
 #include "lib/string.h"
 
 struct filter {
-	uint64_t hart;		/* UINT64_MAX: any */
-	unsigned level;		/* up to this one */
+	uint64_t hart;	/* UINT64_MAX: any */
+	unsigned level; /* up to this one */
 };
 
 static int parse_level(const char *word, unsigned *level)
@@ -45,7 +45,7 @@ static int cmd_log(int argc, char **argv)
 {
 	struct filter filter = {UINT64_MAX, LOG_DEBUG};
 	struct log_reader reader = {0};
-	static struct log_entry e;	/* one command line at a time (shell.mutex) */
+	static struct log_entry e; /* one command line at a time (shell_mutex) */
 	static char line[LOG_TEXT_MAX + 64];
 	int err = parse_filter(argc, argv, &filter);
 
@@ -53,7 +53,7 @@ static int cmd_log(int argc, char **argv)
 		return err;
 	while (log_read(&reader, &e) && !shell_interrupted()) {
 		if (e.rec.level > filter.level ||
-		    (filter.hart != UINT64_MAX && e.rec.hart != filter.hart))
+			(filter.hart != UINT64_MAX && e.rec.hart != filter.hart))
 			continue;
 		log_format(&e, false, line, sizeof(line));
 		shell_printf("%s", line);

@@ -17,18 +17,18 @@ static void print_pages(void)
 
 	mm_count(&c);
 	shell_printf("memory    total %zu KiB, used %zu KiB, free %zu KiB, reserved %zu KiB\n",
-		     c.total * KIB_PER_PAGE, c.used * KIB_PER_PAGE, c.free * KIB_PER_PAGE,
-		     c.reserved * KIB_PER_PAGE);
+		c.total * KIB_PER_PAGE, c.used * KIB_PER_PAGE, c.free * KIB_PER_PAGE,
+		c.reserved * KIB_PER_PAGE);
 	shell_printf("used      kernel %zu, boot %zu (page descriptors %zu), slab %zu, large %zu, "
 		     "stacks %zu, tables %zu KiB\n",
-		     c.kernel * KIB_PER_PAGE, c.boot * KIB_PER_PAGE, c.descriptors * KIB_PER_PAGE,
-		     c.slab * KIB_PER_PAGE, c.large * KIB_PER_PAGE, c.stack * KIB_PER_PAGE,
-		     c.table * KIB_PER_PAGE);
+		c.kernel * KIB_PER_PAGE, c.boot * KIB_PER_PAGE, c.descriptors * KIB_PER_PAGE,
+		c.slab * KIB_PER_PAGE, c.large * KIB_PER_PAGE, c.stack * KIB_PER_PAGE,
+		c.table * KIB_PER_PAGE);
 	shell_printf("free      %zu pages in harts' caches; blocks of 2^n pages:", c.cached);
 	for (unsigned k = 0; k <= BUDDY_ORDER_MAX; k++)
 		shell_printf(" %zu", c.free_blocks[k]);
 	shell_printf("\nfailures  %lu, of these injected %lu\n", (unsigned long)c.failures,
-		     (unsigned long)inject_count());
+		(unsigned long)inject_count());
 }
 
 static void print_ranges(void)
@@ -38,9 +38,8 @@ static void print_ranges(void)
 
 	for (unsigned i = 0; i < n; i++)
 		shell_printf("range     0x%llx-0x%llx, %zu KiB, free %zu KiB\n",
-			     (unsigned long long)ranges[i].base,
-			     (unsigned long long)ranges[i].end - 1, ranges[i].pages * KIB_PER_PAGE,
-			     ranges[i].free * KIB_PER_PAGE);
+			(unsigned long long)ranges[i].base, (unsigned long long)ranges[i].end - 1,
+			ranges[i].pages * KIB_PER_PAGE, ranges[i].free * KIB_PER_PAGE);
 }
 
 static void print_slabs(void)
@@ -51,9 +50,9 @@ static void print_slabs(void)
 	for (unsigned i = 0; slab_info(i, &s); i++)
 		if (s.name && (s.slabs || s.allocs))
 			shell_printf("%-16s %6zu  %6zu  %6zu  %5zu  %5zu  %10lu  %5lu\n", s.name,
-				     s.size, s.objects - s.cached, s.cached, s.slabs,
-				     s.pages * KIB_PER_PAGE, (unsigned long)s.allocs,
-				     (unsigned long)s.fails);
+				s.size, s.objects - s.cached, s.cached, s.slabs,
+				s.pages * KIB_PER_PAGE, (unsigned long)s.allocs,
+				(unsigned long)s.fails);
 }
 
 static void print_stacks(void)
@@ -65,8 +64,7 @@ static void print_stacks(void)
 	for (unsigned i = 0; stack_usage(i, &s, &used); i++)
 		if (s.stack.base)
 			shell_printf("0x%-16lx %5zu  %5zu  %s\n", (unsigned long)s.stack.base,
-				     (size_t)(s.stack.top - s.stack.base), used,
-				     s.name ? s.name : "?");
+				(size_t)(s.stack.top - s.stack.base), used, s.name ? s.name : "?");
 }
 
 static int cmd_mem(int argc, char **argv)
@@ -79,7 +77,7 @@ static int cmd_mem(int argc, char **argv)
 	print_ranges();
 	vmap_info(&v);
 	shell_printf("vmap      %zu ranges of %zu pages, to be flushed %zu of %zu, flushes %lu\n",
-		     v.ranges, v.pages, v.lazy_ranges, v.lazy_pages, (unsigned long)v.flushes);
+		v.ranges, v.pages, v.lazy_ranges, v.lazy_pages, (unsigned long)v.flushes);
 	print_slabs();
 	print_stacks();
 	return 0;

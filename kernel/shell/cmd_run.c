@@ -32,8 +32,9 @@ static int cmd_stress(int argc, char **argv)
 	if (argc < 2) {
 		linkset_for_each(stress, const struct stress, s)
 			shell_printf("  %-12s %s\n", s->name, s->help);
-		return linkset_size(stress) ? 0 :
-			shell_complain("stress: this configuration has no stress programs");
+		return linkset_size(stress)
+			? 0
+			: shell_complain("stress: this configuration has no stress programs");
 	}
 	if (argc == 3 && shell_number("stress", argv[2], 1, 86400, &seconds))
 		return -EINVAL;
@@ -49,7 +50,7 @@ static int cmd_stress(int argc, char **argv)
 	return shell_complain("stress: no program %s; `stress` lists them", argv[1]);
 }
 SHELL_COMMAND_COMPLETE(stress, "stress [NAME [SECONDS]]", "works a part hard, checks its data",
-		       cmd_stress, stress_name);
+	cmd_stress, stress_name);
 
 /* ---- bench ---------------------------------------------------------------------------------- */
 
@@ -88,17 +89,20 @@ SHELL_COMMAND_COMPLETE(bench, "bench [NAME [ARG ...]]", "measures", cmd_bench, b
 static const char *crash_name(unsigned i)
 {
 	linkset_for_each(crash, const struct crash, c)
-		if (i-- == 0)
+		if (c->offered && i-- == 0)
 			return c->name;
 	return NULL;
 }
 
 static void crash_list(void)
 {
-	linkset_for_each(crash, const struct crash, c)
+	linkset_for_each(crash, const struct crash, c) {
+		if (!c->offered)
+			continue;
 		shell_printf("  %-27s %s(%d)  %s\n", c->name,
-			     c->expect == CRASH_KILLS_THREAD ? "killed" : exit_name(c->expect),
-			     (int)c->expect, c->help);
+			c->expect == CRASH_KILLS_THREAD ? "killed" : exit_name(c->expect),
+			(int)c->expect, c->help);
+	}
 }
 
 static void crash_thread(void *arg)
@@ -136,6 +140,9 @@ static int cmd_crash(int argc, char **argv)
 	linkset_for_each(crash, const struct crash, c) {
 		if (strcmp(c->name, argv[1]) != 0)
 			continue;
+		if (!c->offered)
+			return shell_complain(
+				"crash: %s needs the lock checker (CONFIG=virt64)", c->name);
 		if (c->expect == CRASH_KILLS_THREAD)
 			return crash_in_thread(c);
 		c->fn();
@@ -144,5 +151,5 @@ static int cmd_crash(int argc, char **argv)
 	}
 	return shell_complain("crash: no kind %s; `crash` lists them", argv[1]);
 }
-SHELL_COMMAND_COMPLETE(crash, "crash [NAME]", "provokes a fatal error; lists the kinds", cmd_crash,
-		       crash_name);
+SHELL_COMMAND_COMPLETE(
+	crash, "crash [NAME]", "provokes a fatal error; lists the kinds", cmd_crash, crash_name);

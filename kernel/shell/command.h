@@ -5,9 +5,10 @@
  *
  *	SHELL_COMMAND(uptime, "uptime", "time since boot", cmd_uptime);
  *
- * A command gets its words (argv[0] is its name), runs in the shell's thread, may sleep, and returns
- * 0 or an error: -EINVAL says the arguments made no sense (the command said which, in one line), any
- * other non-zero value that it failed. An EXIT_* status greater than 0 becomes the status of run=.
+ * A command gets its words (argv[0] is its name), runs in the shell's thread, may sleep, and
+ *returns 0 or an error: -EINVAL says the arguments made no sense (the command said which, in one
+ *line), any other non-zero value that it failed. An EXIT_* status greater than 0 becomes the status
+ *of run=.
  */
 #ifndef KERNEL_SHELL_COMMAND_H
 #define KERNEL_SHELL_COMMAND_H
@@ -32,18 +33,21 @@ struct shell_command {
 
 /*
  * `crash NAME`: fn does something fatal; it returns only if that was not noticed. `expect_` is the
- * EXIT_* status that it ends with, or CRASH_KILLS_THREAD: then fn runs in a thread of its own, which
- * is killed while the system goes on. `name_` is a string, `id_` the descriptor's.
+ * EXIT_* status that it ends with, or CRASH_KILLS_THREAD: then fn runs in a thread of its own,
+ * which is killed while the system goes on. `name_` is a string, `id_` the descriptor's. CRASH_IF:
+ * where this configuration has what notices it.
  */
 #define CRASH_KILLS_THREAD EXIT_OK
 struct crash {
 	const char *name, *help;
 	enum exit_status expect;
+	bool offered;
 	void (*fn)(void);
 };
-#define CRASH(id_, name_, help_, expect_, fn_) \
-	static const struct crash crash_desc_##id_ = {name_, help_, expect_, fn_}; \
+#define CRASH_IF(offered_, id_, name_, help_, expect_, fn_) \
+	static const struct crash crash_desc_##id_ = {name_, help_, expect_, offered_, fn_}; \
 	LINKSET_ADD(crash, struct crash, crash_desc_##id_)
+#define CRASH(id_, name_, help_, expect_, fn_) CRASH_IF(true, id_, name_, help_, expect_, fn_)
 
 /*
  * `stress NAME [seconds]`: works for about that long or until shell_interrupted(), checks the data

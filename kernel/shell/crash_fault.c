@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Crash kinds: faults, assertions, panics. Each fault comes in two forms: in a plain thread, which is
- * killed, and under an irqlock (NAME-irqlock), where nobody can be killed for it.
+ * Crash kinds: faults, assertions, panics. Each fault comes in two forms: in a plain thread, which
+ * is killed, and under an irqlock (NAME-irqlock), where nobody can be killed for it.
  */
 #include "kernel/arch.h"
 #include "kernel/lock/irqlock.h"
@@ -18,7 +18,7 @@
  *   Taken by: the crash kinds NAME-irqlock.
  *   Order:    none. */
 DEFINE_LOCK_CLASS(crash_class, .name = "crash", .rank = RANK_UNORDERED, .contexts = LOCK_IN_THREAD,
-		  .max_hold_us = 1, .protects = "nothing: held while something fatal is done");
+	.max_hold_us = 1, .protects = "nothing: held while something fatal is done");
 static struct irqlock crash_lock = IRQLOCK_INIT(&crash_class);
 
 /* Hides from the compiler what it would warn of, or leave out. */
@@ -80,7 +80,7 @@ FAULT_CRASH(write_rodata, "write-rodata", "a store into constant data", crash_wr
 
 static void crash_exec_data(void)
 {
-	static uint32_t code[] = {0x00008067};	/* ret */
+	static uint32_t code[] = {0x00008067}; /* ret */
 
 	arch_icache_flush();
 	hidden((void (*)(void))(uintptr_t)code)();
@@ -111,7 +111,7 @@ static void crash_breakpoint(void)
 FAULT_CRASH(trap, "trap", "what the compiler puts where nothing can get to", crash_breakpoint);
 
 /* Deeper and deeper, without the compiler making a loop of it. */
-static unsigned __attribute__((noinline, noclone)) recurse(unsigned n)
+static unsigned __attribute__((noinline)) recurse(unsigned n)
 {
 	unsigned char block[256];
 
@@ -169,7 +169,7 @@ static void crash_irq_stack(void)
 	sched_sleep_ns(NS_PER_SEC);
 }
 CRASH(irq_stack, "irq-stack-overflow", "recursion without end in an interrupt handler",
-      EXIT_STACK_OVERFLOW, crash_irq_stack);
+	EXIT_STACK_OVERFLOW, crash_irq_stack);
 
 /* A console that faults in the middle of the first report. */
 static const struct console *good_console;
@@ -197,4 +197,4 @@ static void crash_double_panic(void)
 	panic("asked for by the shell; its report will fault");
 }
 CRASH(double_panic, "double-panic", "a fault while a panic is reported", EXIT_DOUBLE_PANIC,
-      crash_double_panic);
+	crash_double_panic);

@@ -14,19 +14,19 @@
 
 /*
  * spin_outer, spin_inner, sleep_a, sleep_b
- *   Protect:  nothing.
+ *   Protects: nothing.
  *   Taken by: the crash kinds below, wrongly.
  *   Order:    as their ranks say, which is what is broken.
  */
 DEFINE_LOCK_CLASS(outer_class, .name = "crash_outer", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
 DEFINE_LOCK_CLASS(inner_class, .name = "crash_inner", .rank = RANK_TEST_SPIN,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
 DEFINE_LOCK_CLASS(sleep_class, .name = "crash_sleep", .rank = RANK_UNORDERED,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
 DEFINE_LOCK_CLASS(ready_class, .name = "crash_ready", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,
-		  .protects = "the progress of a crash kind's threads");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,
+	.protects = "the progress of a crash kind's threads");
 static struct irqlock spin_outer = IRQLOCK_INIT(&outer_class);
 static struct irqlock spin_inner = IRQLOCK_INIT(&inner_class);
 static struct mutex sleep_a = MUTEX_INIT(&sleep_class);
@@ -144,26 +144,28 @@ static void crash_abandoned(void) UNCHECKED_LOCKING
 	mutex_lock(&sleep_a);
 }
 
-#if CONFIG_LOCKCHECK
-CRASH(lock_recursion, "lock-recursion", "an irqlock taken twice", EXIT_LOCKCHECK, crash_recursion);
-CRASH(sleep_in_irqlock, "sleep-in-irqlock", "sleeping under an irqlock", EXIT_LOCKCHECK,
-      crash_sleep);
-CRASH(mutex_in_irqlock, "mutex-in-irqlock", "a mutex under an irqlock", EXIT_LOCKCHECK,
-      crash_mutex_in_irqlock);
-CRASH(rank, "rank", "two locks against their order", EXIT_LOCKCHECK, crash_rank);
-CRASH(unlock_free, "unlock-free", "a release of a lock that is free", EXIT_LOCKCHECK,
-      crash_unlock_free);
-CRASH(unlock_other, "unlock-other", "a release of another thread's mutex", EXIT_LOCKCHECK,
-      crash_unlock_other);
-CRASH(held_at_exit, "held-at-exit", "a thread that ends with a mutex", EXIT_LOCKCHECK,
-      crash_held_at_exit);
-CRASH(free_held, "free-held-lock", "memory freed with a held lock in it", EXIT_LOCKCHECK,
-      crash_free_held);
-#endif
+/* Without the checker these hang, or go unnoticed: not offered there. */
+CRASH_IF(CONFIG_LOCKCHECK, lock_recursion, "lock-recursion", "an irqlock taken twice",
+	EXIT_LOCKCHECK, crash_recursion);
+CRASH_IF(CONFIG_LOCKCHECK, sleep_in_irqlock, "sleep-in-irqlock", "sleeping under an irqlock",
+	EXIT_LOCKCHECK, crash_sleep);
+CRASH_IF(CONFIG_LOCKCHECK, mutex_in_irqlock, "mutex-in-irqlock", "a mutex under an irqlock",
+	EXIT_LOCKCHECK, crash_mutex_in_irqlock);
+CRASH_IF(CONFIG_LOCKCHECK, rank, "rank", "two locks against their order", EXIT_LOCKCHECK,
+	crash_rank);
+CRASH_IF(CONFIG_LOCKCHECK, unlock_free, "unlock-free", "a release of a lock that is free",
+	EXIT_LOCKCHECK, crash_unlock_free);
+CRASH_IF(CONFIG_LOCKCHECK, unlock_other, "unlock-other", "a release of another thread's mutex",
+	EXIT_LOCKCHECK, crash_unlock_other);
+CRASH_IF(CONFIG_LOCKCHECK, held_at_exit, "held-at-exit", "a thread that ends with a mutex",
+	EXIT_LOCKCHECK, crash_held_at_exit);
+CRASH_IF(CONFIG_LOCKCHECK, free_held, "free-held-lock", "memory freed with a held lock in it",
+	EXIT_LOCKCHECK, crash_free_held);
+
 CRASH(deadlock, "deadlock", "two threads that wait for each other's mutex", EXIT_DEADLOCK,
-      crash_deadlock);
+	crash_deadlock);
 CRASH(abandoned, "abandoned", "a plain lock of a mutex whose holder died", EXIT_DEADLOCK,
-      crash_abandoned);
+	crash_abandoned);
 
 /* ---- No progress ----------------------------------------------------------------------------- */
 
@@ -187,7 +189,7 @@ static void crash_hang_irqoff(void)
 		arch_pause();
 }
 CRASH(hang_irqoff, "hang-irqoff", "a loop with interrupts off (two harts or more)", EXIT_LOCKUP,
-      crash_hang_irqoff);
+	crash_hang_irqoff);
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
@@ -210,7 +212,6 @@ static void crash_page_twice(void)
 }
 CRASH(page_twice, "page-free-twice", "a page given back twice", EXIT_PANIC, crash_page_twice);
 
-#if CONFIG_DEBUG_MM
 static void crash_free_twice(void)
 {
 	char *p = kmalloc(100, 0);
@@ -241,8 +242,9 @@ static void crash_use_after_free(void)
 	kmalloc(100, 0);
 }
 
-CRASH(free_twice, "free-twice", "kfree twice", EXIT_PANIC, crash_free_twice);
-CRASH(overrun, "overrun", "a store behind the end of an object", EXIT_PANIC, crash_overrun);
-CRASH(use_after_free, "use-after-free", "a store into a freed object", EXIT_PANIC,
-      crash_use_after_free);
-#endif
+/* Only red zones and poison notice these. */
+CRASH_IF(CONFIG_DEBUG_MM, free_twice, "free-twice", "kfree twice", EXIT_PANIC, crash_free_twice);
+CRASH_IF(CONFIG_DEBUG_MM, overrun, "overrun", "a store behind the end of an object", EXIT_PANIC,
+	crash_overrun);
+CRASH_IF(CONFIG_DEBUG_MM, use_after_free, "use-after-free", "a store into a freed object",
+	EXIT_PANIC, crash_use_after_free);

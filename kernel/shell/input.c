@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for input: the tty's ring (kernel/log/tty.h) with a wait queue over it. The handler stores
- * the byte, then wakes; the reader looks at the ring with the queue's lock held, so no byte is slept
- * through.
+ * Waiting for input: the tty's ring (kernel/log/tty.h) with a wait queue over it. The handler
+ * stores the byte, then wakes; the reader looks at the ring with the queue's lock held, so no byte
+ * is slept through.
  */
 #include "kernel/shell/command.h"
 #include "kernel/shell/shell.h"
@@ -11,8 +11,8 @@
 #include "kernel/wait/waitq.h"
 
 DEFINE_LOCK_CLASS(input_class, .name = "tty_input", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,
-		  .protects = "who waits for input");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,
+	.protects = "who waits for input");
 static struct waitq input_wq = WAITQ_INIT(&input_class);
 
 static void wake_reader(void)

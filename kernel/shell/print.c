@@ -67,7 +67,7 @@ int shell_number(const char *what, const char *word, uint64_t min, uint64_t max,
 
 	if (parse_u64(word, &value) || value < min || value > max)
 		return shell_complain("%s: %s is no number from %llu to %llu", what, word,
-				      (unsigned long long)min, (unsigned long long)max);
+			(unsigned long long)min, (unsigned long long)max);
 	*out = value;
 	return 0;
 }

@@ -3,11 +3,12 @@
  * The shell: reads lines, finds commands, runs them. With run= it runs that line, and the machine
  * ends with a status that says whether every command succeeded.
  *
- * shell.mutex (mutex, rank SHELL)
+ * shell_mutex (mutex, rank SHELL)
  *   Protects: the running of a command line: commands may use static memory of their own.
  *   Taken by: the shell's thread, and whoever calls shell_run_line.
  *   Order:    outermost.
  */
+#include "kernel/shell/shell.h"
 #include "kernel/arch.h"
 #include "kernel/log.h"
 #include "kernel/log/console.h"
@@ -16,7 +17,6 @@
 #include "kernel/panic/power.h"
 #include "kernel/panic/watchdog.h"
 #include "kernel/shell/command.h"
-#include "kernel/shell/shell.h"
 #include "kernel/task/thread.h"
 #include "kernel/wait/mutex.h"
 #include "lib/bootargs.h"
@@ -33,7 +33,7 @@
 LINKSET_DECLARE(shell_command, const struct shell_command);
 
 DEFINE_LOCK_CLASS(shell_class, .name = "shell", .rank = RANK_SHELL, .contexts = LOCK_IN_THREAD,
-		  .max_hold_us = 1000000000, .protects = "the running of one command line");
+	.max_hold_us = 1000000000, .protects = "the running of one command line");
 static struct mutex shell_mutex = MUTEX_INIT(&shell_class);
 
 static void shell_thread(void *arg);
@@ -43,8 +43,7 @@ static int run_one(char *text);
 static char *cut_command(char **rest);
 static const struct shell_command *find_command(const char *name);
 static void edit_output(void *ctx, const char *text, size_t n);
-static const char *edit_complete(void *ctx, const char *line, size_t start, size_t end,
-				 unsigned i);
+static const char *edit_complete(void *ctx, const char *line, size_t start, size_t end, unsigned i);
 
 void shell_start(void)
 {
@@ -80,8 +79,8 @@ int shell_run_line(const char *line)
 	return status;
 }
 
-const char *shell_complete_word(const char *line, size_t start, const char *prefix, size_t len,
-				unsigned i)
+const char *shell_complete_word(
+	const char *line, size_t start, const char *prefix, size_t len, unsigned i)
 {
 	const struct shell_command *command;
 	size_t begin = 0, end;
@@ -178,9 +177,10 @@ static int run_one(char *text)
 	if (argc == 0)
 		return 0;
 	if (argc < 0) {
-		shell_complain(argc == -E2BIG ? "shell: more than %d words"
-					      : "shell: a quote is not closed (of %d words at most)",
-			       WORDS_MAX);
+		shell_complain(argc == -E2BIG
+				? "shell: more than %d words"
+				: "shell: a quote is not closed (of %d words at most)",
+			WORDS_MAX);
 		return EXIT_COMMAND;
 	}
 	command = find_command(argv[0]);
@@ -236,8 +236,8 @@ static void edit_output(void *ctx unused_arg, const char *text, size_t n)
 	console_write(text, n);
 }
 
-static const char *edit_complete(void *ctx unused_arg, const char *line, size_t start, size_t end,
-				 unsigned i)
+static const char *edit_complete(
+	void *ctx unused_arg, const char *line, size_t start, size_t end, unsigned i)
 {
 	return shell_complete_word(line, start, line + start, end - start, i);
 }

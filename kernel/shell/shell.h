@@ -10,8 +10,8 @@ void input_init(void);
 bool tty_wait_until(uint64_t deadline_ns);
 
 /* Candidate i for a word that begins with prefix[0, len), in line[0, start) of a command line. */
-const char *shell_complete_word(const char *line, size_t start, const char *prefix, size_t len,
-				unsigned i);
+const char *shell_complete_word(
+	const char *line, size_t start, const char *prefix, size_t len, unsigned i);
 
 /* A number of an argument within [min, max]; complains in the name of `what` otherwise. */
 int shell_number(const char *what, const char *word, uint64_t min, uint64_t max, uint64_t *out);

@@ -12,7 +12,6 @@ struct thread boot_idle = {
 	.lock = {.handle = THREAD_BOOT_HANDLE},
 	.name = "idle",
 	.state = {THREAD_RUNNING},
-	.on_hart = true,
 	.is_idle = true,
 	.policy = SCHED_FAIR,
 	.weight = WEIGHT_DEFAULT,

@@ -10,16 +10,15 @@
 #define HZ_MIN 1000u
 #define HZ_MAX 4000000000u
 
-static struct scale to_ns, to_ticks;
-static bool running;
+/* Before clock_init everything is moment 0. */
+static struct scale to_ns = {0, 64}, to_ticks = {0, 64};
 
 int clock_init(uint32_t hz)
 {
 	if (hz < HZ_MIN || hz > HZ_MAX)
 		return -EINVAL;
-	to_ns = scale_make((uint32_t)NS_PER_SEC, hz);
-	to_ticks = scale_make(hz, (uint32_t)NS_PER_SEC);
-	running = true;
+	to_ns = scale_make((uint32_t)NS_PER_SEC, hz, false);
+	to_ticks = scale_make(hz, (uint32_t)NS_PER_SEC, true);
 	return 0;
 }
 
@@ -30,12 +29,12 @@ uint64_t ticks_to_ns(uint64_t ticks)
 
 uint64_t ns_to_ticks(uint64_t ns)
 {
-	return ns == UINT64_MAX ? ns : scale_up(to_ticks, to_ns, ns);
+	return scale_above(to_ticks, ns);
 }
 
 uint64_t clock_now_ns(void)
 {
-	return running ? ticks_to_ns(arch_time() - arch_info.entry_time) : 0;
+	return scale_down(to_ns, arch_time() - arch_info.entry_time);
 }
 
 uint64_t clock_time_to_ns(uint64_t time)

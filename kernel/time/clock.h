@@ -18,10 +18,12 @@
 int clock_init(uint32_t hz);
 /* Either, anywhere after clock_init (0 before it). Never decreases on one hart. */
 uint64_t clock_now_ns(void);
-/* Lengths: truncated to whole ns; rounded up to whole ticks. UINT64_MAX stays what it is. */
+/* Lengths: truncated to whole ns; the next whole tick after it, so that nothing is ever early.
+ * UINT64_MAX where the result does not fit. */
 uint64_t ticks_to_ns(uint64_t ticks);
 uint64_t ns_to_ticks(uint64_t ns);
-/* arch_time() of a moment of the clock, the first tick at which it is reached, and back. */
+/* arch_time() of a moment of the clock (a tick at which it is reached, the first or the second
+ * one), and back. */
 uint64_t clock_ns_to_time(uint64_t ns);
 uint64_t clock_time_to_ns(uint64_t time);
 /* Waits in relax(). Either; meant for a few microseconds. */

@@ -3,8 +3,8 @@
  * Multiplying 64-bit numbers by a ratio, exactly enough for clocks: x * from / to without a
  * division and without overflow. Pure; inline because the timer interrupt does it.
  *
- * ratio = mult / 2^shift with 2^63 <= mult < 2^64, rounded down: a result below 2^63 is at most 1
- * too small.
+ * ratio = mult / 2^shift with 2^63 <= mult < 2^64, so its error is below one part in 2^63. Rounded
+ * down it makes results below 2^63 at most 1 too small; rounded up, at most 1 too large.
  */
 #ifndef KERNEL_TIME_SCALE_H
 #define KERNEL_TIME_SCALE_H
@@ -17,7 +17,7 @@ struct scale {
 };
 
 /* to / from for 1 <= to, from < 2^32. */
-static inline struct scale scale_make(uint32_t to, uint32_t from)
+static inline struct scale scale_make(uint32_t to, uint32_t from, bool round_up)
 {
 	struct scale s = {to / from, 0};
 	uint64_t rest = to % from;
@@ -30,6 +30,9 @@ static inline struct scale scale_make(uint32_t to, uint32_t from)
 			rest -= from;
 		s.shift++;
 	}
+	/* It does not wrap: with from < 2^32 a quotient of 64 ones has a rest that is 0. */
+	if (round_up && rest)
+		s.mult++;
 	return s;
 }
 
@@ -72,14 +75,15 @@ static inline uint64_t scale_down(struct scale s, uint64_t x)
 	return p.hi << (64 - s.shift) | p.lo >> s.shift;
 }
 
-/* The smallest y with scale_down(back, y) >= x, where `s` and `back` are each other's inverse. */
-static inline uint64_t scale_up(struct scale s, struct scale back, uint64_t x)
+/*
+ * More than x * ratio, of a ratio that was rounded up: never too small, and at most 2 too large;
+ * UINT64_MAX if it does not fit.
+ */
+static inline uint64_t scale_above(struct scale s, uint64_t x)
 {
 	uint64_t y = scale_down(s, x);
 
-	while (y < UINT64_MAX && scale_down(back, y) < x)
-		y++;
-	return y;
+	return y == UINT64_MAX ? y : y + 1;
 }
 
 #endif

@@ -9,6 +9,10 @@
  * there, so that the function never runs twice at once. After the function has returned the timer
  * is not touched: it may be freed memory.
  *
+ * Only a queue's own hart puts timers into it, with SIE off, except while a timer's function runs
+ * there; so `earliest_ns` and the hardware are that hart's own and need no lock. Others only take
+ * timers out, which leaves earliest_ns too early at worst.
+ *
  * Hardware. `programmed_ns` is what the hart's timer was told last; only that hart touches it, with
  * SIE off. It is never later than the first deadline and the tick, except while the interrupt that
  * was programmed is pending or being handled: the handler programs anew at its end. Cancelling
@@ -44,6 +48,7 @@ struct timerq {
 	struct timer *running GUARDED_BY(&lock);
 	uint64_t fired GUARDED_BY(&lock);
 	/* This hart's own, SIE off; others read them for reports. */
+	uint64_t earliest_ns; /* not after the first deadline: the interrupt need not look before */
 	uint64_t tick_ns;
 	uint64_t programmed_ns;
 	uint64_t early;
@@ -63,6 +68,7 @@ void timer_init_hart(struct hart_meta *h)
 	irqlock_acquire(&q->lock);
 	timerq_tree_init(&q->tree);
 	irqlock_release(&q->lock);
+	q->earliest_ns = UINT64_MAX;
 	q->tick_ns = UINT64_MAX;
 	q->programmed_ns = UINT64_MAX;
 	q->index = h->index;
@@ -127,6 +133,14 @@ static void program_earlier(struct timerq *q, uint64_t at_ns)
 		program(q, at_ns);
 }
 
+/* A timer of this queue is due then. */
+static void look_by(struct timerq *q, uint64_t deadline_ns)
+{
+	if (deadline_ns < q->earliest_ns)
+		q->earliest_ns = deadline_ns;
+	program_earlier(q, deadline_ns);
+}
+
 void timer_set_tick(uint64_t deadline_ns)
 {
 	struct timerq *q = this_hart()->timerq;
@@ -170,7 +184,7 @@ void timer_start(struct timer *t, uint64_t deadline_ns) UNCHECKED_LOCKING
 	timerq_unlock_pair(from, here);
 	/* On another hart its function runs now: that interrupt programs at its end. */
 	if (to == here)
-		program_earlier(here, deadline_ns);
+		look_by(here, deadline_ns);
 	irq_on();
 }
 
@@ -234,15 +248,14 @@ void timer_migrate(struct hart_meta *from_hart) UNCHECKED_LOCKING
 	}
 	next = timerq_next_ns(&here->tree);
 	timerq_unlock_pair(from, here);
-	program_earlier(here, next);
+	look_by(here, next);
 	irq_on();
 }
 
-/* Runs what is due at now_ns, at most FIRE_MAX; returns the next deadline. */
-static uint64_t fire_due(struct timerq *q, uint64_t now_ns)
+/* Runs what is due at now_ns, at most FIRE_MAX. Out of line: most interrupts find nothing due. */
+static __attribute__((noinline)) void fire_due(struct timerq *q, uint64_t now_ns)
 {
 	struct timerq_node *node;
-	uint64_t next;
 
 	irqlock_acquire_in_irq(&q->lock);
 	for (unsigned n = 0; n < FIRE_MAX && (node = timerq_pop_due(&q->tree, now_ns)); n++) {
@@ -256,16 +269,14 @@ static uint64_t fire_due(struct timerq *q, uint64_t now_ns)
 		irqlock_acquire_in_irq(&q->lock);
 		q->running = NULL;
 	}
-	next = timerq_next_ns(&q->tree);
+	q->earliest_ns = timerq_next_ns(&q->tree);
 	irqlock_release_in_irq(&q->lock);
-	return next;
 }
 
 void timers_interrupt(void)
 {
-	struct timerq *q = this_hart()->timerq;
+	struct timerq *q = this_hart_unstable()->timerq; /* SIE is off */
 	uint64_t now_ns = clock_now_ns();
-	uint64_t next;
 
 	if (unlikely(now_ns < q->programmed_ns))
 		q->early++;
@@ -276,8 +287,9 @@ void timers_interrupt(void)
 		if (tick_hook)
 			tick_hook(now_ns);
 	}
-	next = fire_due(q, now_ns);
-	program(q, MIN(next, q->tick_ns));
+	if (q->earliest_ns <= now_ns)
+		fire_due(q, now_ns);
+	program(q, MIN(q->earliest_ns, q->tick_ns));
 }
 
 void timer_info(const struct hart_meta *h, struct timerq_info *out)

@@ -37,8 +37,8 @@ static void abandon_contended(struct pilock *l) RELEASES(&l->wq)
 		mixlock_release_dead(container_of(l, struct mixlock, pi));
 }
 
-/* The first lock that donates to t, with its queue's lock held; NULL: none, and t is marked. Clang cannot
- * name that lock, hence unchecked. */
+/* The first lock that donates to t, with its queue's lock held; NULL: none, and t is marked. Clang
+ * cannot name that lock, hence unchecked. */
 static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 {
 	struct irqlock *mine = pi_lock_of(t);

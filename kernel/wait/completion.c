@@ -73,7 +73,7 @@ int wait_for_completion_limit(struct completion *c, const struct wait_limit *lim
 	might_sleep();
 	waitq_begin(&c->wq, &e, true);
 	if (!take(c))
-		rc = waitq_sleep(&c->wq, &e, limit);	/* 0: this one was ours */
+		rc = waitq_sleep(&c->wq, &e, limit); /* 0: this one was ours */
 	waitq_end(&c->wq, &e);
 	return rc;
 }

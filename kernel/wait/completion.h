@@ -11,7 +11,7 @@
 
 struct completion {
 	struct waitq wq;
-	unsigned done GUARDED_BY(&wq);	/* waits that need not sleep; UINT_MAX: all */
+	unsigned done GUARDED_BY(&wq); /* waits that need not sleep; UINT_MAX: all */
 };
 
 /* The class is that of the inner irqlock: a spinning rank (RANK_WAITQ). */

@@ -21,8 +21,8 @@ static void join(struct condvar *cv, struct wait_entry *e)
 }
 
 /* The caller's lock is given up. */
-static int sleep_for_signal(struct condvar *cv, struct wait_entry *e,
-			    const struct wait_limit *limit, uintptr_t pc)
+static int sleep_for_signal(
+	struct condvar *cv, struct wait_entry *e, const struct wait_limit *limit, uintptr_t pc)
 {
 	struct lock_thread *me = lock_thread();
 	int rc;

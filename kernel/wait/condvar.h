@@ -7,8 +7,9 @@
  *		condvar_wait(&cv, &m);
  *
  * The waiter is queued before the lock is given up, so no signal is lost that comes after a look at
- * the condition. A signal takes its waiter off the queue: it is never swallowed by one that times out
- * at the same moment. Signals may come from handlers and posted work; waiters look again, always.
+ * the condition. A signal takes its waiter off the queue: it is never swallowed by one that times
+ * out at the same moment. Signals may come from handlers and posted work; waiters look again,
+ * always.
  */
 #ifndef KERNEL_WAIT_CONDVAR_H
 #define KERNEL_WAIT_CONDVAR_H
@@ -29,8 +30,8 @@ void condvar_init(struct condvar *cv, struct lock_class *class);
 
 /*
  * Gives the lock up, sleeps until a signal, takes it again. The mixed form runs what was posted to
- * the lock, as an unlock does. The _limit forms return 0, -EINTR or -ETIMEDOUT, with the lock held in
- * every case. Thread, may sleep.
+ * the lock, as an unlock does. The _limit forms return 0, -EINTR or -ETIMEDOUT, with the lock held
+ * in every case. Thread, may sleep.
  */
 void condvar_wait(struct condvar *cv, struct mutex *m) REQUIRES(m);
 int condvar_wait_timeout(struct condvar *cv, struct mutex *m, uint64_t deadline_ns) REQUIRES(m);

@@ -2,8 +2,9 @@
 /*
  * The short form of the deadlock card: each member of the cycle, what it waits for, who holds that.
  *
- * Why two walks prove a cycle: pi.c. Members past LINKS_MAX are counted but not compared one by one;
- * for a false report one of them would have had to leave and rejoin the same cycle between the walks.
+ * Why two walks prove a cycle: pi.c. Members past LINKS_MAX are counted but not compared one by
+ * one; for a false report one of them would have had to leave and rejoin the same cycle between the
+ * walks.
  */
 #include "kernel/wait/cycle.h"
 
@@ -47,9 +48,9 @@ static bool walk_same(struct thread *me, const struct cycle *c)
 
 	do {
 		t = pi_link(t, &link);
-		if (n < LINKS_MAX && (link.thread != c->links[n].thread ||
-				      link.serial != c->links[n].serial ||
-				      link.lock != c->links[n].lock))
+		if (n < LINKS_MAX &&
+			(link.thread != c->links[n].thread || link.serial != c->links[n].serial ||
+				link.lock != c->links[n].lock))
 			return false;
 		n++;
 	} while (t && t != me && n < c->length);
@@ -64,9 +65,9 @@ static void print_card(char *card, const struct cycle *c)
 	for (unsigned i = 0; i < shown && at < CARD_MAX; i++) {
 		const struct pi_link *l = &c->links[i];
 
-		at += (size_t)snprintf(card + at, CARD_MAX - at, "\n  %s waits for %s (%p), held by %s",
-				       l->thread->name, l->lock->class->name, (void *)l->lock,
-				       l->owner->name);
+		at += (size_t)snprintf(card + at, CARD_MAX - at,
+			"\n  %s waits for %s (%p), held by %s", l->thread->name,
+			l->lock->class->name, (void *)l->lock, l->owner->name);
 	}
 	if (shown < c->length && at < CARD_MAX)
 		snprintf(card + at, CARD_MAX - at, "\n  and %u more", c->length - shown);
@@ -81,15 +82,15 @@ bool cycle_confirmed(struct thread *me)
 		return false;
 	print_card(card, &c);
 	lockcheck_report(KIND_DEADLOCK, "cycle", c.links[0].lock, c.links[0].lock->class,
-			 "%u thread%s wait%s for each other's locks%s", c.length,
-			 c.length == 1 ? "" : "s", c.length == 1 ? "s" : "", card);
+		"%u thread%s wait%s for each other's locks%s", c.length, c.length == 1 ? "" : "s",
+		c.length == 1 ? "s" : "", card);
 	return true;
 }
 
 void abandoned_report(const struct pilock *l, uint32_t dead_owner)
 {
 	lockcheck_report(KIND_DEADLOCK, "abandoned", l, l->class,
-			 "%s lost its holder (thread handle %x), which died; what it protects may be "
-			 "half changed, and %s did not ask for that (robust form)",
-			 l->class->name, (unsigned)dead_owner, current_thread()->name);
+		"%s lost its holder (thread handle %x), which died; what it protects may be "
+		"half changed, and %s did not ask for that (robust form)",
+		l->class->name, (unsigned)dead_owner, current_thread()->name);
 }

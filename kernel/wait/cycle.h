@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Deadlocks of threads that wait for each other's locks: found by pi.c, confirmed and shown here. */
+/* Deadlocks of threads that wait for each other's locks: found by pi.c, confirmed and shown here.
+ */
 #ifndef KERNEL_WAIT_CYCLE_H
 #define KERNEL_WAIT_CYCLE_H
 

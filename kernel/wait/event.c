@@ -31,8 +31,9 @@ void event_declare(const struct lock_class *event, const struct lock_class *mix)
 			return;
 	}
 	if (!atomic_xchg_bool(&full_said, true, relaxed))
-		log_warn("wait: more than %d pairs of events and mixed locks; the rest is not checked",
-			 PAIRS_MAX);
+		log_warn(
+			"wait: more than %d pairs of event and mixed lock: the rest goes unchecked",
+			PAIRS_MAX);
 }
 
 static bool known_pair(const struct lock_class *event, const struct lock_class *mix)
@@ -66,7 +67,8 @@ void event_note_wake(const struct lock_class *event)
 	if (!t->posted_work)
 		return;
 	before = arch_irq_save();
-	/* Posted work holds its lock: on the hart's record in a handler, on the thread's otherwise. */
+	/* Posted work holds its lock: on the hart's record in a handler, on the thread's otherwise.
+	 */
 	if (lock_hart()->in_irq != IRQ_NONE)
 		mix = innermost_mixed(lock_hart()->held, lock_hart()->nr_held);
 	else
@@ -86,9 +88,9 @@ void event_note_wait(const void *what, const struct lock_class *event, uintptr_t
 		if (!(held->flags & CHECK_MIXED) || !known_pair(event, held->class))
 			continue;
 		lockcheck_report(KIND_DEADLOCK, "event", what, event,
-				 "waits (at %p) for %s with %s held (acquired at %p), and only work "
-				 "posted to the latter signals the former",
-				 (void *)pc, event->name, held->class->name, (void *)held->pc);
+			"waits (at %p) for %s with %s held (acquired at %p), and only work "
+			"posted to the latter signals the former",
+			(void *)pc, event->name, held->class->name, (void *)held->pc);
 		return;
 	}
 }

@@ -6,9 +6,9 @@
  * word; an owner that gives the lock up with QUEUED set comes here, and gives it up, under the same
  * pi.wq.lock, only to nobody with the queue empty, or to somebody together with the queue.
  *
- * Exactly once: `queued` is claimed by the poster's exchange and cleared by the runner's, which comes
- * after the item left the queue and before its function begins. The exchanges also order what was
- * stored before a post, successful or not, before the run that is due.
+ * Exactly once: `queued` is claimed by the poster's exchange and cleared by the runner's, which
+ * comes after the item left the queue and before its function begins. The exchanges also order what
+ * was stored before a post, successful or not, before the run that is due.
  *
  * While an item runs the lock has its owner by the word: the poster or holder, a thread or a
  * handler (PILOCK_HANDLER), or the work thread that it was passed to.
@@ -22,7 +22,8 @@
 #define HOLD (CHECK_THREAD | CHECK_MIXED | CHECK_WRITE)
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
-static_assert(offsetof(struct mixlock, pi) == 0, "records name the pilock by the mixlock's address");
+static_assert(
+	offsetof(struct mixlock, pi) == 0, "records name the pilock by the mixlock's address");
 
 static bool in_handler(void)
 {
@@ -98,7 +99,8 @@ static void append(struct mixlock *m, struct mixwork *w) REQUIRES(&m->pi.wq)
 	m->pi.posts_pending = true;
 }
 
-/* Nobody waits, and the caller has done its share: the hart's work thread is the owner from here on. */
+/* Nobody waits, and the caller has done its share: the hart's work thread is the owner from here
+ * on. */
 static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 {
 	struct thread *t = work_thread_here();
@@ -114,7 +116,8 @@ static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 	assert(queued);
 }
 
-/* The caller owns the lock: runs at most `bound` of what is posted, gives the lock up or passes it on. */
+/* The caller owns the lock: runs at most `bound` of what is posted, gives the lock up or passes it
+ * on. */
 static void release_posts(struct mixlock *m, unsigned bound, uintptr_t pc)
 {
 	struct mixwork *w;
@@ -276,7 +279,7 @@ void mixlock_unlock_slow(struct mixlock *m) UNCHECKED_LOCKING
 
 	if (pilock_owner(&m->pi) != mine) {
 		check_release(m, m->pi.class, HOLD, CALLER);
-		assert(CONFIG_LOCKCHECK);	/* and a test expected the report */
+		assert(CONFIG_LOCKCHECK); /* and a test expected the report */
 		return;
 	}
 	/* Release; partner: whoever takes the lock next. With a flag set it fails. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mixed lock: threads hold it, for long, with interrupts on, and may sleep; interrupt handlers never wait for
- * it. A handler that needs what it protects tries it, or posts work to it.
+ * The mixed lock: threads hold it, for long, with interrupts on, and may sleep; interrupt
+ * handlers never wait for it. A handler that needs what it protects tries it, or posts work to
+ * it.
  *
  *	thread:  mixlock_lock(&tty->lock); ... mixlock_unlock(&tty->lock);
  *	handler: mixlock_post(&tty->lock, &tty->received);
@@ -14,13 +15,14 @@
  * moment its function is called.
  *
  * Bounds: a handler runs its own item and at most MIXLOCK_HANDLER_MAX others, a thread at most
- * MIXLOCK_THREAD_MAX; then the lock, with the rest of its queue, passes to the first waiter or, if nobody
- * waits, to the hart's work thread. The lock is never free while its queue is not empty.
+ * MIXLOCK_THREAD_MAX; then the lock, with the rest of its queue, passes to the first waiter or,
+ * if nobody waits, to the hart's work thread. The lock is never free while its queue is not
+ * empty.
  *
  * Pending work boosts the owner to the post priority of the lock's class (lock_class.post_prio).
  *
- * Waiting, with the lock held, for an event that work posted to it signals is a deadlock and reported
- * (event.h): use condvar_wait_mix, which gives the lock up.
+ * Waiting, with the lock held, for an event that work posted to it signals is a deadlock and
+ * reported (event.h): use condvar_wait_mix, which gives the lock up.
  *
  * The queue of posts is guarded by pi.wq.lock, like the word while a flag is set (pilock.h).
  */
@@ -36,23 +38,21 @@
 
 struct mixwork {
 	void (*fn)(struct mixwork *w);
-	struct mixwork *next;		/* the lock's pi.wq.lock */
+	struct mixwork *next; /* the lock's pi.wq.lock */
 	atomic_u32 queued;
-	bool cancelled;			/* for fn: the holder died, the data are in doubt */
+	bool cancelled; /* for fn: the holder died, the data are in doubt */
 };
 
 struct CAPABILITY("mixlock") mixlock {
 	struct pilock pi;
-	/* Posts, oldest first; `last` is valid while there is a first one. pi.wq.lock: not a member of
-	 * this struct, so checked at run time, not by clang. */
+	/* Posts, oldest first; `last` is valid while there is a first one. pi.wq.lock: not a member
+	 * of this struct, so checked at run time, not by clang. */
 	struct mixwork *first, *last;
-	struct work drain;		/* the rest of a queue, for a work thread */
+	struct work drain; /* the rest of a queue, for a work thread */
 };
 
 #define MIXLOCK_INIT(class_) \
-	{ \
-		.pi = PILOCK_INIT(PILOCK_MIXLOCK, (class_)), .drain = WORK_INIT(mixlock_drain) \
-	}
+	{.pi = PILOCK_INIT(PILOCK_MIXLOCK, (class_)), .drain = WORK_INIT(mixlock_drain)}
 void mixlock_drain(struct work *w);
 /* Not in use. Either. */
 void mixlock_init(struct mixlock *m, struct lock_class *class);
@@ -75,7 +75,8 @@ int mixlock_lock_robust(struct mixlock *m) ACQUIRES(m);
 void mixlock_recover(struct mixlock *m) REQUIRES(m);
 /* Never waits; true: it is the caller's. Either: a handler gives it back before it returns. */
 bool mixlock_try(struct mixlock *m) TRY_ACQUIRES(true, m);
-/* Runs what was posted, within the bound, and gives the lock up. In the context that acquired it. */
+/* Runs what was posted, within the bound, and gives the lock up. In the context that acquired it.
+ */
 static inline void mixlock_unlock(struct mixlock *m) RELEASES(m) UNCHECKED_LOCKING
 {
 	if (!MIXLOCK_INLINE || !pilock_unlock_fast(&m->pi))
@@ -89,8 +90,8 @@ void mixwork_init(struct mixwork *w, void (*fn)(struct mixwork *w));
 /* Either; locks of earlier ranks than WORK may be held. Does not wait. */
 bool mixlock_post(struct mixlock *m, struct mixwork *w);
 
-/* For abandon.c: the holder died and the lock, abandoned, is the caller's: runs the posts cancelled,
- * passes it on. */
+/* For abandon.c: the holder died and the lock, abandoned, is the caller's: runs the posts
+ * cancelled, passes it on. */
 void mixlock_release_dead(struct mixlock *m);
 
 #endif

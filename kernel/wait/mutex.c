@@ -27,8 +27,8 @@ static int acquire(struct mutex *m, const struct wait_limit *limit, unsigned fla
 }
 
 /* For the forms that do not know of dead holders. */
-static int acquire_plain(struct mutex *m, const struct wait_limit *limit, unsigned flags,
-			 uintptr_t pc)
+static int acquire_plain(
+	struct mutex *m, const struct wait_limit *limit, unsigned flags, uintptr_t pc)
 {
 	int rc = acquire(m, limit, flags, pc);
 

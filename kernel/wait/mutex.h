@@ -43,7 +43,7 @@ static inline void mutex_unlock(struct mutex *m) RELEASES(m) UNCHECKED_LOCKING
 		mutex_unlock_slow(m);
 }
 
-/* Never waits: true if it is the caller's now. Thread. */
+/* Never waits: true if it is the caller's now; false also while it is abandoned. Thread. */
 bool mutex_try(struct mutex *m) TRY_ACQUIRES(true, m);
 /* 0, or -EINTR if the thread is killed. */
 int mutex_lock_intr(struct mutex *m) TRY_ACQUIRES(0, m);

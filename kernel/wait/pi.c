@@ -11,29 +11,29 @@
  * whenever l.wq.lock and t's PI lock are free. An owner that is no thread (a handler) or that is
  * gone inherits nothing.
  *
- * The first rule is kept by whoever changes word, queue or posts, under l.wq.lock: pi_attach, pi_detach,
- * pi_refresh. The second is kept by recompute(), under t's PI lock, in each of these and after a
- * change of t.prio. Undoing needs nothing of its own: release, timeout, kill and death take the waiter
- * or the lock out of the trees, and recompute() finds what is left.
+ * The first rule is kept by whoever changes word, queue or posts, under l.wq.lock: pi_attach,
+ * pi_detach, pi_refresh. The second is kept by recompute(), under t's PI lock, in each of these
+ * and after a change of t.prio. Undoing needs nothing of its own: release, timeout, kill and
+ * death take the waiter or the lock out of the trees, and recompute() finds what is left.
  *
- * Chains. If t itself sleeps, its entry in the queue where it sleeps has to move, and if that is the
- * queue of a lock, that lock's donation changes too, and so on: pi_propagate, one link at a time, holding
- * nothing between links. A link starts from t's PI lock, under which t.waiting_entry says where t
- * sleeps, and needs that queue's lock, which comes before it in the order: so it is tried, and on failure
- * everything is given up and the link begun again. With both held the entry cannot leave (leaving
- * takes the queue's lock); then t's PI lock is released and the queue's kept. Concurrent walks may
- * overtake each other; each brings entry and donation to what they should be at that moment, and
- * whoever changes a priority after that walks as well.
+ * Chains. If t itself sleeps, its entry in the queue where it sleeps has to move, and if that is
+ * the queue of a lock, that lock's donation changes too, and so on: pi_propagate, one link at a
+ * time, holding nothing between links. A link starts from t's PI lock, under which
+ * t.waiting_entry says where t sleeps, and needs that queue's lock, which comes before it in the
+ * order: so it is tried, and on failure everything is given up and the link begun again. With
+ * both held the entry cannot leave (leaving takes the queue's lock); then t's PI lock is released
+ * and the queue's kept. Concurrent walks may overtake each other; each brings entry and donation
+ * to what they should be at that moment, and whoever changes a priority after that walks as well.
  *
  * Cycles. A thread publishes its wait before it walks; of the members of a cycle the one that
- * publishes last therefore finds all links. What it reads is not one snapshot, so it walks twice and believes
- * the cycle only if every member is still in the very same wait (wait_entry.serial): then all of them
- * slept in between the two walks, and who sleeps releases nothing. A cycle with a timed wait in it
- * ends by itself and is not reported.
+ * publishes last therefore finds all links. What it reads is not one snapshot, so it walks twice
+ * and believes the cycle only if every member is still in the very same wait (wait_entry.serial):
+ * then all of them slept in between the two walks, and who sleeps releases nothing. A cycle with
+ * a timed wait in it ends by itself and is not reported.
  *
  * pi_shard.lock (irqlock, rank PI): "the PI lock of t", shared by threads with one hash
- *   Protects: t.waiting_entry, t.pi_waiters, pilock.donated and .donation of what is filed there; prio_effective
- *             is changed under it (and the run queue's).
+ *   Protects: t.waiting_entry, t.pi_waiters, and of what is filed there pilock.donated, .donation;
+ *             t.prio_effective changes under it (and the run queue's lock).
  *   Taken by: threads and handlers.
  *   Order:    after wait queues, before RUNQ. Never two of them.
  */
@@ -49,13 +49,12 @@
 /* Links a walk makes at most: it could meet a cycle that is being reported by another. */
 #define PI_WALK_MAX 256
 
-DEFINE_LOCK_CLASS(pi_class, .name = "pi", .rank = RANK_PI,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
-		  .protects = "what threads inherit, and where they sleep");
+DEFINE_LOCK_CLASS(pi_class, .name = "pi", .rank = RANK_PI, .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ,
+	.max_hold_us = 20, .protects = "what threads inherit, and where they sleep");
 
 static struct pi_shard {
 	struct irqlock lock;
-	uint64_t serial GUARDED_BY(&lock);	/* of the last wait published here */
+	uint64_t serial GUARDED_BY(&lock); /* of the last wait published here */
 } __attribute__((aligned(64))) shards[PI_SHARDS] = {
 	[0 ... PI_SHARDS - 1] = {.lock = IRQLOCK_INIT(&pi_class)},
 };

@@ -28,13 +28,14 @@ struct thread *pi_detach(struct pilock *l) REQUIRES(&l->wq);
 struct thread *pi_refresh(struct pilock *l) REQUIRES(&l->wq);
 
 /*
- * The priority of `t` (NULL: of nobody) changed: carries it on along the locks that it and their owners
- * wait for. Either, no wait queue's lock held; preemption off since `t` was known.
+ * The priority of `t` (NULL: of nobody) changed: carries it on along the locks that it and their
+ * owners wait for. Either, no wait queue's lock held; preemption off since `t` was known.
  */
 void pi_propagate(struct thread *t);
 /*
- * The running thread has queued for a lock of `owner`: carries its priority on, and finds out whether
- * its wait closes a cycle. Returns false if it does and a test expects the report. Preemption off.
+ * The running thread has queued for a lock of `owner`: carries its priority on, and finds out
+ * whether its wait closes a cycle. Returns false if it does and a test expects the report.
+ * Preemption off.
  */
 bool pi_wait_begins(struct thread *owner);
 
@@ -43,11 +44,11 @@ bool pi_wait_begins(struct thread *owner);
 /* One link of a chain, as it was at one moment. */
 struct pi_link {
 	struct thread *thread;
-	struct pilock *lock;	/* that it waits for, NULL: none */
-	struct thread *owner;	/* of that, NULL: none that inherits */
-	uint64_t serial;	/* of the wait */
+	struct pilock *lock;  /* that it waits for, NULL: none */
+	struct thread *owner; /* of that, NULL: none that inherits */
+	uint64_t serial;      /* of the wait */
 	bool timed;
-	bool changed;		/* the owner's priority, by this look */
+	bool changed; /* the owner's priority, by this look */
 };
 /* Brings the link from `t` on up to date and describes it; returns its owner. Preemption off. */
 struct thread *pi_link(struct thread *t, struct pi_link *link);

@@ -7,9 +7,10 @@
  *   - then, if it is owned by a thread that lives, that thread inherits (donee, pi.c)
  *   - if it is free and somebody is queued, the first one has been woken since
  *
- * No lost wake-up: a waiter sets QUEUED by compare-and-swap on the owned word, under wq.lock, before it
- * queues. The owner's fast unlock is a compare-and-swap on the word without flags: it comes before, and
- * the waiter sees the lock free; or it fails, and the owner comes here and waits for wq.lock.
+ * No lost wake-up: a waiter sets QUEUED by compare-and-swap on the owned word, under wq.lock,
+ * before it queues. The owner's fast unlock is a compare-and-swap on the word without flags: it
+ * comes before, and the waiter sees the lock free; or it fails, and the owner comes here and waits
+ * for wq.lock.
  */
 #include "kernel/wait/pilock.h"
 
@@ -25,12 +26,16 @@
 #define SPIN_STEPS 256
 
 struct lock_class pilock_waitq_class = {
-	.name = "lock.waitq", .rank = RANK_WAITQ, .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ,
-	.max_hold_us = 20, .protects = "the waiters of a mutex, rwmutex or mixlock",
+	.name = "lock.waitq",
+	.rank = RANK_WAITQ,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ,
+	.max_hold_us = 20,
+	.protects = "the waiters of a mutex, rwmutex or mixlock",
 };
 LINKSET_ADD(lock_class, struct lock_class, pilock_waitq_class);
 
-void pilock_init(struct pilock *l, enum pilock_kind kind, struct lock_class *class) UNCHECKED_LOCKING
+void pilock_init(
+	struct pilock *l, enum pilock_kind kind, struct lock_class *class) UNCHECKED_LOCKING
 {
 	/* Unchecked: nobody else knows the lock yet. */
 	check_init(l, class);
@@ -102,8 +107,8 @@ void pilock_bury_locked(struct pilock *l)
 	atomic_store_u32(&l->word, PILOCK_ABANDONED | (queued ? PILOCK_QUEUED : 0), relaxed);
 }
 
-/* e is the entry of whoever `me` names. Not "of the running thread": a handler that takes the lock may
- * have interrupted one that is queued for it. */
+/* e is the entry of whoever `me` names. Not "of the running thread": a handler that takes the lock
+ * may have interrupted one that is queued for it. */
 static bool entry_is_of(const struct wait_entry *e, uint32_t me)
 {
 	return e->thread->lock.handle == me;
@@ -119,12 +124,12 @@ static bool others_behind(struct pilock *l, uint32_t me) REQUIRES(&l->wq)
 	return first && (!entry_is_of(first, me) || rbtree_next(&first->node));
 }
 
-/* `first` is to have the free lock before `me`: real-time, and not of lower priority. Against a fair first
- * waiter every priority is high enough. */
+/* `first` is to have the free lock before `me`: real-time, and not of lower priority. Against a
+ * fair first waiter every priority is high enough. */
 static bool goes_before(const struct wait_entry *first, uint32_t me)
 {
 	return first && first->prio && !entry_is_of(first, me) &&
-	       first->prio >= current_thread()->prio_effective;
+		first->prio >= current_thread()->prio_effective;
 }
 
 /* The word's part of taking a free lock. */
@@ -222,10 +227,8 @@ static bool take_or_queue(struct pilock *l, struct wait_entry *e, struct thread 
 /* A nudged waiter's attempt: it leaves the queue with the lock, or stays. */
 static bool take_as_waiter(struct pilock *l, struct wait_entry *e) REQUIRES(&l->wq)
 {
-	if (!take_word(l, lock_thread()->handle, false)) {
-		e->woken = false;
+	if (!take_word(l, lock_thread()->handle, false))
 		return false;
-	}
 	waitq_dequeue(&l->wq, e);
 	l->steals = 0;
 	if (!attach_owner(l))
@@ -274,7 +277,7 @@ static int own_result(const struct pilock *l)
 
 /* Queued: from here to the lock, or to an error. Preemption off, and on at the end. */
 static int wait_queued(struct pilock *l, struct wait_entry *e, struct thread *owner,
-		       const struct wait_limit *limit) RELEASES(&l->wq)
+	const struct wait_limit *limit) RELEASES(&l->wq)
 {
 	bool limited = limit->interruptible || limit->deadline_ns != WAIT_FOREVER;
 	struct thread *changed = NULL;
@@ -329,8 +332,8 @@ void pilock_set_owner_locked(struct pilock *l, struct thread *t, uint32_t w)
 
 	pi_detach(l);
 	/* Release; partner: the new owner's acquire of wq.lock, or of the word. */
-	atomic_store_u32(&l->word,
-			 w | (old & PILOCK_ABANDONED) | (queued ? PILOCK_QUEUED : 0), release);
+	atomic_store_u32(
+		&l->word, w | (old & PILOCK_ABANDONED) | (queued ? PILOCK_QUEUED : 0), release);
 	if (queued && t && !pi_attach(l, t))
 		panic("%s given to a thread that has ended", l->class->name);
 }

@@ -12,18 +12,18 @@
  *   owned (h) --a waiter, under wq.lock--> owned (h|Q)
  *   owned (h|Q) --unlock, under wq.lock--> free (Q), the first waiter woken but still queued
  *                                      \-> owned (w|Q?): handed to the first waiter
- *   free (Q) --under wq.lock--> owned (s|Q) by whoever comes first (a steal), or by the first waiter
+ *   free (Q) --under wq.lock--> owned (s|Q) by whoever comes first (a steal, or the first waiter)
  *
  * While any bit 0-1 is set the word changes only under wq.lock; so does setting one.
  *
  * Hand-off: an unlock hands over if the first waiter is real-time, or if the lock has been given up
  * to whoever comes PILOCK_MAX_STEALS times since a waiter got it. In between, a newcomer may take a
- * free lock past the queue only if its priority is not lower than the first waiter's. While the lock
- * is free and the queue is not empty, the first waiter has been woken.
+ * free lock past the queue only if its priority is not lower than the first waiter's. While the
+ * lock is free and the queue is not empty, the first waiter has been woken.
  *
- * Waiting: a newcomer spins while the owner runs on another hart (looked at inside a quiescent-state
- * section, a bounded number of steps); then it looks again under wq.lock, queues by effective priority
- * and sleeps. Inheritance and cycles: pi.c. Dead holders: abandon.c.
+ * Waiting: a newcomer spins while the owner runs on another hart (looked at inside a
+ * quiescent-state section, a bounded number of steps); then it looks again under wq.lock, queues
+ * by effective priority and sleeps. Inheritance and cycles: pi.c. Dead holders: abandon.c.
  *
  * A mixed lock may be owned by an interrupt handler (PILOCK_HANDLER; bits 16-31: hart index).
  *
@@ -39,7 +39,7 @@
 #define PILOCK_QUEUED 1u
 #define PILOCK_ABANDONED 2u
 #define PILOCK_FLAGS (PILOCK_QUEUED | PILOCK_ABANDONED)
-#define PILOCK_HANDLER 0xfffcu	 /* index part of no thread */
+#define PILOCK_HANDLER 0xfffcu /* index part of no thread */
 #define PILOCK_INDEX_MASK 0xfffcu
 #define PILOCK_MAX_STEALS 8
 
@@ -51,24 +51,21 @@ enum pilock_kind {
 
 struct pilock {
 	atomic_u32 word;
-	uint8_t kind;			/* enum pilock_kind; constant */
-	struct lock_class *class;	/* of the mutex, rwmutex or mixlock; constant */
+	uint8_t kind;		  /* enum pilock_kind; constant */
+	struct lock_class *class; /* of the mutex, rwmutex or mixlock; constant */
 	struct waitq wq;
-	uint8_t steals GUARDED_BY(&wq);		/* since a waiter got it */
-	bool posts_pending GUARDED_BY(&wq);	/* mixlock: posted work is queued */
-	uint32_t dead_owner GUARDED_BY(&wq);	/* handle of who died holding it */
-	struct thread *donee GUARDED_BY(&wq);	/* the owner that inherits, or NULL */
-	struct rbnode donation;		/* in donee->pi_waiters: donee's PI lock */
-	uint8_t donated;		/* what it is filed by: donee's PI lock */
+	uint8_t steals GUARDED_BY(&wq);	      /* since a waiter got it */
+	bool posts_pending GUARDED_BY(&wq);   /* mixlock: posted work is queued */
+	uint32_t dead_owner GUARDED_BY(&wq);  /* handle of who died holding it */
+	struct thread *donee GUARDED_BY(&wq); /* the owner that inherits, or NULL */
+	struct rbnode donation;		      /* in donee->pi_waiters: donee's PI lock */
+	uint8_t donated;		      /* what it is filed by: donee's PI lock */
 };
 
 extern struct lock_class pilock_waitq_class;
 
 #define PILOCK_INIT(kind_, class_) \
-	{ \
-		.word = {0}, .kind = (kind_), .class = (class_), \
-		.wq = WAITQ_INIT(&pilock_waitq_class) \
-	}
+	{.word = {0}, .kind = (kind_), .class = (class_), .wq = WAITQ_INIT(&pilock_waitq_class)}
 
 /* The lock is not in use. Either. */
 void pilock_init(struct pilock *l, enum pilock_kind kind, struct lock_class *class);
@@ -97,7 +94,8 @@ static inline bool pilock_unlock_fast(struct pilock *l)
 int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit);
 /* After a plain acquire of an abandoned lock: the report. The owner. */
 void pilock_not_robust(struct pilock *l);
-/* Releases after pilock_unlock_fast failed; panics if the running thread is not the owner. Thread. */
+/* Releases after pilock_unlock_fast failed; panics if the running thread is not the owner. Thread.
+ */
 void pilock_unlock_slow(struct pilock *l);
 /* The lock's state is whole again. The owner. */
 void pilock_recover(struct pilock *l);
@@ -119,16 +117,15 @@ void pilock_pass_locked(struct pilock *l) REQUIRES(&l->wq);
 /* Gives it to waiter `e`, with all that is pending on it. */
 void pilock_grant_locked(struct pilock *l, struct wait_entry *e) REQUIRES(&l->wq);
 /* Makes thread `t`, or nobody that inherits (NULL), its owner, by the word `w` without flags. */
-void pilock_set_owner_locked(struct pilock *l, struct thread *t, uint32_t w)
-	REQUIRES(&l->wq);
+void pilock_set_owner_locked(struct pilock *l, struct thread *t, uint32_t w) REQUIRES(&l->wq);
 /*
- * Somebody is about to be queued behind the owner: sets QUEUED. False: there is no owner (any more),
- * try again to take it.
+ * Somebody is about to be queued behind the owner: sets QUEUED. False: there is no owner (any
+ * more), try again to take it.
  */
 bool pilock_mark_queued(struct pilock *l) REQUIRES(&l->wq);
 /*
- * Somebody was queued behind the owner: it inherits. Returns the owner (NULL: a handler), from which
- * pi_propagate goes on. *dead: the owner has died; the lock is free and abandoned now.
+ * Somebody was queued behind the owner: it inherits. Returns the owner (NULL: a handler), from
+ * which pi_propagate goes on. *dead: the owner has died; the lock is free and abandoned now.
  */
 struct thread *pilock_inherit_locked(struct pilock *l, bool *dead) REQUIRES(&l->wq);
 /* The owner died: makes the lock free and abandoned. */

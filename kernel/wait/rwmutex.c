@@ -3,15 +3,15 @@
  * The reader/writer mutex (rwmutex.h).
  *
  * The writer's bit is set and cleared by the owner of the inner lock only, so a reader that owns it
- * finds the bit clear, except after a writer died. A reader that comes by the fast way may slip in until the
- * bit is set; from then on the count only falls.
+ * finds the bit clear, except after a writer died. A reader that comes by the fast way may slip in
+ * until the bit is set; from then on the count only falls.
  *
  * The last reader's decrement and the wake of the writer are one hold of drain.lock, and the writer
- * looks at the count under it: it neither misses the wake nor returns, and lets the memory go, before
- * the reader is through.
+ * looks at the count under it: it neither misses the wake nor returns, and lets the memory go,
+ * before the reader is through.
  *
- * What a thread reads is on its record of held locks (lock_thread.held) in every configuration: by the
- * checker, or, without it, by note_read: should the thread die, its hold is given back.
+ * What a thread reads is on its record of held locks (lock_thread.held) in every configuration: by
+ * the checker, or, without it, by note_read: should the thread die, its hold is given back.
  */
 #include "kernel/wait/rwmutex.h"
 
@@ -21,7 +21,8 @@
 #define WRITE_HOLD (CHECK_THREAD | CHECK_WRITE)
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
-static_assert(offsetof(struct rwmutex, pi) == 0, "records name the pilock by the rwmutex's address");
+static_assert(
+	offsetof(struct rwmutex, pi) == 0, "records name the pilock by the rwmutex's address");
 
 void rwmutex_init(struct rwmutex *rw, struct lock_class *class)
 {
@@ -65,8 +66,8 @@ static void note_read(struct rwmutex *rw, uintptr_t pc)
 	if (CONFIG_LOCKCHECK)
 		return;
 	assert(t->nr_held < HELD_MAX);
-	t->held[t->nr_held] = (struct held_lock){.lock = rw, .class = rw->pi.class, .pc = pc,
-						 .flags = READ_HOLD};
+	t->held[t->nr_held] = (struct held_lock){
+		.lock = rw, .class = rw->pi.class, .pc = pc, .flags = READ_HOLD};
 	t->nr_held++;
 }
 
@@ -125,10 +126,8 @@ static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 		return 0;
 	wait_entry_init(&e, &rw->drain, NULL, true);
 	waitq_lock(&rw->drain);
-	while (!rc && atomic_load_u32(&rw->count, acquire) != RWMUTEX_WRITER) {
+	while (!rc && atomic_load_u32(&rw->count, acquire) != RWMUTEX_WRITER)
 		rc = waitq_sleep(&rw->drain, &e, limit);
-		e.woken = false;
-	}
 	if (atomic_load_u32(&rw->count, acquire) == RWMUTEX_WRITER)
 		rc = 0;
 	waitq_dequeue(&rw->drain, &e);
@@ -250,8 +249,7 @@ void rwmutex_recover(struct rwmutex *rw)
 
 bool rwmutex_write_held_by_me(const struct rwmutex *rw)
 {
-	return pilock_is_mine(&rw->pi) &&
-	       (atomic_load_u32(&rw->count, relaxed) & RWMUTEX_WRITER);
+	return pilock_is_mine(&rw->pi) && (atomic_load_u32(&rw->count, relaxed) & RWMUTEX_WRITER);
 }
 
 void rwmutex_reader_died(struct rwmutex *rw)

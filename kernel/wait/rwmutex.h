@@ -2,13 +2,13 @@
 /*
  * The reader/writer mutex: any number of readers or one writer; for threads, holders may sleep.
  *
- * A writer owns the inner lock `pi` (pilock.h) from before it waits for the readers to leave until it
- * unlocks; a reader that finds a writer there passes through the same inner lock. So readers and writers
- * stand in one queue by priority, neither starves the other, and the writer inherits the priority
- * of everybody behind it. A reader inherits nothing: readers are counted, not known.
+ * A writer owns the inner lock `pi` (pilock.h) from before it waits for the readers to leave until
+ * it unlocks; a reader that finds a writer there passes through the same inner lock. So readers and
+ * writers stand in one queue by priority, neither starves the other, and the writer inherits the
+ * priority of everybody behind it. A reader inherits nothing: readers are counted, not known.
  *
- * Reading is not recursive: a second read lock behind a waiting writer would wait for itself, and is
- * reported.
+ * Reading is not recursive: a second read lock behind a waiting writer would wait for itself, and
+ * is reported.
  *
  * `count`: bit 31 a writer holds it or waits for the readers, bits 0-30 readers.
  * rwmutex.drain (rank WAITQ): where the writer waits for the last reader.
@@ -28,10 +28,9 @@ struct CAPABILITY("rwmutex") rwmutex {
 };
 
 #define RWMUTEX_INIT(class_) \
-	{ \
-		.pi = PILOCK_INIT(PILOCK_RWMUTEX, (class_)), .count = {0}, \
-		.drain = WAITQ_INIT(&pilock_waitq_class) \
-	}
+	{.pi = PILOCK_INIT(PILOCK_RWMUTEX, (class_)), \
+		.count = {0}, \
+		.drain = WAITQ_INIT(&pilock_waitq_class)}
 /* Not in use. Either. */
 void rwmutex_init(struct rwmutex *rw, struct lock_class *class);
 

@@ -36,7 +36,7 @@ int semaphore_down_limit(struct semaphore *s, const struct wait_limit *limit)
 	if (s->count)
 		s->count--;
 	else
-		rc = waitq_sleep(&s->wq, &e, limit);	/* 0: a unit was given to us */
+		rc = waitq_sleep(&s->wq, &e, limit); /* 0: a unit was given to us */
 	waitq_end(&s->wq, &e);
 	return rc;
 }

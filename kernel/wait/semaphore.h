@@ -10,7 +10,7 @@
 
 struct semaphore {
 	struct waitq wq;
-	unsigned count GUARDED_BY(&wq);	/* 0 while somebody waits */
+	unsigned count GUARDED_BY(&wq); /* 0 while somebody waits */
 };
 
 /* The class is that of the inner irqlock: a spinning rank (RANK_WAITQ). */

@@ -3,10 +3,11 @@
  * Sleeping for an event (waitq.h).
  *
  * One sleep: under wq.lock the entry is queued and the thread's state is set (sched_prepare_sleep),
- * then what could have happened before is looked at: a wake (entry.woken, same lock), the time limit
+ * then what could have happened before is looked at: a wake (entry.woken, same lock), the time
+ * limit
  * (`fired`), a kill (`killed`). Each of them is stored before its sched_wake, and the state is
- * stored before the look (full fence in sched_prepare_sleep): one of the two sees the other. schedule()
- * may return for no reason, so this is a loop.
+ * stored before the look (full fence in sched_prepare_sleep): one of the two sees the other.
+ * schedule() may return for no reason, so this is a loop.
  */
 #include "kernel/wait/waitq.h"
 
@@ -167,28 +168,28 @@ static void limit_reached(struct timer *timer)
 {
 	struct wait_timer *t = container_of(timer, struct wait_timer, timer);
 
-	/* Release: with the full fence of sched_wake before the look at the state; partner: the look
-	 * at `fired` after sched_prepare_sleep. */
+	/* Release: with the full fence of sched_wake before the look at the state; partner: the
+	 * look at `fired` after sched_prepare_sleep. */
 	atomic_store_u32(&t->fired, 1, release);
 	sched_wake(t->thread);
 }
 
-/* Why this sleep is over; 1: it is not. */
-static int sleep_result(const struct wait_entry *e, struct wait_timer *timer,
-			const struct wait_limit *limit)
+/* Why this sleep is over; 1: it is not. `timer`: of a timed one. */
+static int sleep_result(
+	const struct wait_entry *e, struct wait_timer *timer, const struct wait_limit *limit)
 {
 	if (e->woken)
 		return 0;
 	/* Relaxed, both: ordered by sched_prepare_sleep's fence; nothing hangs on what they say. */
 	if (limit->interruptible && atomic_load_u32(&e->thread->killed, relaxed))
 		return -EINTR;
-	if (limit->deadline_ns != WAIT_FOREVER && atomic_load_u32(&timer->fired, relaxed))
+	if (timer && atomic_load_u32(&timer->fired, relaxed))
 		return -ETIMEDOUT;
 	return 1;
 }
 
 static int sleep_until_result(struct waitq *wq, struct wait_entry *e, struct wait_timer *timer,
-			      const struct wait_limit *limit) REQUIRES(wq)
+	const struct wait_limit *limit) REQUIRES(wq)
 {
 	int rc;
 
@@ -205,23 +206,14 @@ static int sleep_until_result(struct waitq *wq, struct wait_entry *e, struct wai
 	return rc;
 }
 
-int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
+static int sleep_timed(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
+	REQUIRES(wq)
 {
-	struct wait_timer timer;
-	bool timed = limit->deadline_ns != WAIT_FOREVER;
+	struct wait_timer timer = {.thread = e->thread};
 	int rc;
 
-	if (e->queued && e->prio != e->thread->prio_effective)
-		waitq_requeue(wq, e, e->thread->prio_effective);
-	if (!e->queued && !e->woken)
-		waitq_enqueue(wq, e);
-	e->timed = timed;
-	if (!timed)
-		return sleep_until_result(wq, e, &timer, limit);
 	if (!e->woken && clock_now_ns() >= limit->deadline_ns)
 		return -ETIMEDOUT;
-	timer.thread = e->thread;
-	atomic_store_u32(&timer.fired, 0, relaxed);
 	timer_init(&timer.timer, limit_reached);
 	timer_start(&timer.timer, limit->deadline_ns);
 	sleep_until_result(wq, e, &timer, limit);
@@ -230,5 +222,20 @@ int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit 
 	waitq_lock(wq);
 	rc = sleep_result(e, &timer, limit);
 	assert(rc <= 0);
+	return rc;
+}
+
+int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
+{
+	int rc;
+
+	if (e->queued && e->prio != e->thread->prio_effective)
+		waitq_requeue(wq, e, e->thread->prio_effective);
+	if (!e->queued && !e->woken)
+		waitq_enqueue(wq, e);
+	e->timed = limit->deadline_ns != WAIT_FOREVER;
+	rc = e->timed ? sleep_timed(wq, e, limit) : sleep_until_result(wq, e, NULL, limit);
+	/* This wake has been told; the next sleep is for another one. */
+	e->woken = false;
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wait queue: the one place where threads sleep for an event. Every lock of this folder is built
- * on it.
+ * The wait queue: the one place where threads sleep for an event. Every lock of this folder is
+ * built on it.
  *
  *	thread: wait_event(&wq, atomic_load_bool(&done, acquire));
  *	waker:  atomic_store_bool(&done, true, release);  waitq_wake_all(&wq);
@@ -10,11 +10,12 @@
  * and a wake removes the waiter under one hold of the same lock. A wake that comes before the hold
  * has made the condition true; one that comes after it finds the waiter.
  *
- * Order of waking: the non-exclusive waiters, all of them, then exclusive ones by effective priority,
- * first come within one priority. A waiter whose priority changes while it sleeps moves (pi.c).
+ * Order of waking: the non-exclusive waiters, all of them, then exclusive ones by effective
+ * priority, first come within one priority. A waiter whose priority changes while it sleeps moves
+ * (pi.c).
  *
- * A waiter that was woken and then finds its time over or itself killed looks at its condition first:
- * true wins. So no wake-up is swallowed by a waiter that gives up.
+ * A waiter that was woken and then finds its time over or itself killed looks at its condition
+ * first: true wins. So no wake-up is swallowed by a waiter that gives up.
  *
  * wq.lock (irqlock; rank WAITQ, or as the class says that its user gives)
  *   Protects: the queue, and `queued`, `woken`, `prio` of every entry.
@@ -31,7 +32,7 @@
 
 struct CAPABILITY("waitq") waitq {
 	struct irqlock lock;
-	struct rbtree waiters;	/* of struct wait_entry; lock. In the order of waitq_less */
+	struct rbtree waiters; /* of struct wait_entry; lock. In the order of waitq_less */
 };
 
 /* `class_`: address of a class of a spinning rank. */
@@ -44,18 +45,18 @@ struct wait_entry {
 	struct rbnode node;
 	struct waitq *wq;
 	struct thread *thread;
-	struct pilock *pilock;	/* the lock with an owner that it waits for, or NULL */
-	uint64_t serial;	/* of this wait among all of its thread (pi.c) */
-	uint8_t prio;		/* what it is queued by */
+	struct pilock *pilock; /* the lock with an owner that it waits for, or NULL */
+	uint64_t serial;       /* of this wait among all of its thread (pi.c) */
+	uint8_t prio;	       /* what it is queued by */
 	bool exclusive;
-	bool timed;		/* ends by itself */
+	bool timed; /* ends by itself */
 	bool queued;
 	bool woken;
 };
 
 /* How long, and whether a kill ends it. */
 struct wait_limit {
-	uint64_t deadline_ns;	/* clock_now_ns; WAIT_FOREVER: none */
+	uint64_t deadline_ns; /* clock_now_ns; WAIT_FOREVER: none */
 	bool interruptible;
 };
 #define WAIT_FOREVER UINT64_MAX
@@ -63,8 +64,8 @@ struct wait_limit {
 #define WAIT_INTR ((struct wait_limit){WAIT_FOREVER, true})
 #define WAIT_UNTIL(deadline_ns_) ((struct wait_limit){(deadline_ns_), false})
 
-/* wq.lock. The queue stands for it as capability, so that what lies beside a queue in a struct can be
- * GUARDED_BY(&wq): clang binds guards to members of the same struct only. Either. */
+/* wq.lock. The queue stands for it as capability, so that what lies beside a queue in a struct can
+ * be GUARDED_BY(&wq): clang binds guards to members of the same struct only. Either. */
 static inline void waitq_lock(struct waitq *wq) ACQUIRES(wq) UNCHECKED_LOCKING
 {
 	irqlock_acquire(&wq->lock);
@@ -134,8 +135,8 @@ void waitq_enqueue(struct waitq *wq, struct wait_entry *e) REQUIRES(wq);
 void waitq_dequeue(struct waitq *wq, struct wait_entry *e) REQUIRES(wq);
 /*
  * Queues `e` unless it is queued, then sleeps with wq.lock released until a wake, the limit or a
- * kill. 0: woken (grants say so by e->queued false, nudges leave it queued); -ETIMEDOUT; -EINTR. A
- * wake that raced with the limit wins: 0.
+ * kill. 0: woken, now or since the last call (a grant took it off the queue, a nudge left it
+ * there); -ETIMEDOUT; -EINTR. A wake that raced with the limit wins: 0.
  */
 int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
 	REQUIRES(wq);

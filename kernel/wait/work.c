@@ -2,16 +2,17 @@
 /*
  * Work queues, one per hart (work.h).
  *
- * The life of an item: `queued` is claimed by an exchange in work_queue; whoever has claimed it links
- * it into one queue; the queue's thread unlinks it, notes it as running, and clears `queued` right before it calls the
- * function. The item isn't touched after that: a running one is known by its address only.
+ * The life of an item: `queued` is claimed by an exchange in work_queue; whoever has claimed it
+ * links it into one queue; the queue's thread unlinks it, notes it as running, and clears `queued`
+ * right before it calls the function. The item isn't touched after that: a running one is known by
+ * its address only.
  *
  * Not twice at once: an item that runs in the queue where it was last (home) goes there again.
  *
- * Flushing: each link gets a ticket of its queue; who flushes hangs a completion on the ticket that it
- * waits for. A function "holds" the lock class work.flush while it runs, and a flush asks for it:
- * so a flush out of work, which could wait for itself, is reported, and so is a flush under a lock
- * that work may take.
+ * Flushing: each link gets a ticket of its queue; who flushes hangs a completion on the ticket that
+ * it waits for. A function "holds" the lock class work.flush while it runs, and a flush asks for
+ * it: so a flush out of work, which could wait for itself, is reported, and so is a flush under a
+ * lock that work may take.
  *
  * workq.q.lock (irqlock, rank WORK)
  *   Protects: the fields marked, and of its items node, ticket, and home while they are linked.
@@ -27,26 +28,26 @@
 #include "lib/errno.h"
 
 DEFINE_LOCK_CLASS(workq_class, .name = "workq", .rank = RANK_WORK,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
-		  .protects = "the work queue of one hart");
-DEFINE_LOCK_CLASS(flush_class, .name = "work.flush", .rank = RANK_FLUSH,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000000,
-		  .protects = "nothing: held by work that runs, asked for by flushes");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.protects = "the work queue of one hart");
+DEFINE_LOCK_CLASS(flush_class, .name = "work.flush", .rank = RANK_FLUSH, .contexts = LOCK_IN_THREAD,
+	.max_hold_us = 1000000,
+	.protects = "nothing: held by work that runs, asked for by flushes");
 DEFINE_LOCK_CLASS(flushed_class, .name = "work.flushed", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
-		  .protects = "the end of a flush");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.protects = "the end of a flush");
 
 struct workq {
-	struct waitq q;					/* its thread waits here for items */
+	struct waitq q; /* its thread waits here for items */
 	struct list items GUARDED_BY(&q);
 	struct list flushers GUARDED_BY(&q);
-	struct thread *thread GUARDED_BY(&q);	/* changes only while it is closed */
-	struct work *running GUARDED_BY(&q);	/* an address, not to be followed */
+	struct thread *thread GUARDED_BY(&q); /* changes only while it is closed */
+	struct work *running GUARDED_BY(&q);  /* an address, not to be followed */
 	uint64_t running_ticket GUARDED_BY(&q);
 	uint64_t last_ticket GUARDED_BY(&q);
 	uint64_t done GUARDED_BY(&q);
-	bool open GUARDED_BY(&q);			/* takes new items */
-	struct hart_meta *hart;				/* constant */
+	bool open GUARDED_BY(&q); /* takes new items */
+	struct hart_meta *hart;	  /* constant */
 };
 
 /* On the stack of who waits for the end, or the move, of what has this ticket. */
@@ -89,13 +90,13 @@ struct thread *work_thread_here(void) UNCHECKED_LOCKING
 /* ---- Queueing ------------------------------------------------------------------------------- */
 
 /* Some other queue than `not` that takes items; NULL: none at this moment. */
-static struct workq *other_open(const struct workq *not)
+static struct workq *other_open(const struct workq * not)
 {
 	for_each_hart(h) {
 		struct workq *q = h->workq;
 		bool open;
 
-		if (!q || q == not || !hart_is_online(h))
+		if (!q || q == not|| !hart_is_online(h))
 			continue;
 		waitq_lock(&q->q);
 		open = q->open;
@@ -106,7 +107,8 @@ static struct workq *other_open(const struct workq *not)
 	return NULL;
 }
 
-/* The queue where w, claimed, belongs, locked. Clang cannot follow which, hence unchecked; so below. */
+/* The queue where w, claimed, belongs, locked. Clang cannot follow which, hence unchecked; so
+ * below. */
 static struct workq *lock_target(struct work *w) UNCHECKED_LOCKING
 {
 	/* Relaxed: claiming w was an acquire; partner: run_one's exchange. */
@@ -237,7 +239,7 @@ void work_flush(struct work *w) UNCHECKED_LOCKING
 	might_sleep();
 	/* The queue stands for the lock that its work "holds"; it is never held here. */
 	if (!check_acquire(home ? home : w, &flush_class, CHECK_THREAD,
-			   (uintptr_t)__builtin_return_address(0)))
+		    (uintptr_t)__builtin_return_address(0)))
 		return;
 	do {
 		q = lock_home(w);
@@ -262,10 +264,8 @@ static struct work *next_item(struct workq *q)
 	struct work *w;
 
 	waitq_begin(&q->q, &e, true);
-	while (!(w = list_first_entry(&q->items, struct work, node))) {
+	while (!(w = list_first_entry(&q->items, struct work, node)))
 		waitq_sleep(&q->q, &e, &WAIT_PLAIN);
-		e.woken = false;
-	}
 	list_remove(&w->node);
 	q->running = w;
 	q->running_ticket = w->ticket;

@@ -24,10 +24,10 @@ struct thread;
 
 struct work {
 	void (*fn)(struct work *w);
-	atomic_u32 queued;		/* 1: waits in a queue, or is on its way there */
-	atomic_ptr home;		/* struct workq where it was queued last, NULL: none yet */
-	struct list_node node;		/* home's lock */
-	uint64_t ticket;		/* home's lock */
+	atomic_u32 queued;     /* 1: waits in a queue, or is on its way there */
+	atomic_ptr home;       /* struct workq where it was queued last, NULL: none yet */
+	struct list_node node; /* home's lock */
+	uint64_t ticket;       /* home's lock */
 };
 
 #define WORK_INIT(fn_) {.fn = (fn_)}
@@ -35,8 +35,8 @@ struct work {
 void work_init(struct work *w, void (*fn)(struct work *w));
 
 /*
- * Queues it on this hart. False: it is queued already, and will see everything that was stored before
- * this call. Either; takes workq.lock (rank WORK).
+ * Queues it on this hart. False: it is queued already, and will see everything that was stored
+ * before this call. Either; takes workq.lock (rank WORK).
  */
 bool work_queue(struct work *w);
 /* Returns after every run that was asked for before the call has ended. Not from its own function
@@ -55,15 +55,17 @@ void work_init_hart(struct hart_meta *h);
 /* Body of the thread that serves the queue of `hart` (struct hart_meta *), bound to that hart. */
 void work_thread(void *hart);
 /*
- * The hart is about to stop: its queue takes nothing more, what waits in it goes to an online hart's,
- * and what runs has ended when this returns. Thread, may sleep. -EBUSY: there is no other queue.
+ * The hart is about to stop: its queue takes nothing more, what waits in it goes to an online
+ * hart's, and what runs has ended when this returns. Thread, may sleep. -EBUSY: there is no other
+ * queue.
  */
 int work_hart_stop(struct hart_meta *h);
 /* It is online again. */
 void work_hart_start(struct hart_meta *h);
 /* The thread that serves this hart's queue, NULL: none. Preemption off. */
 struct thread *work_thread_here(void);
-/* Called when a work thread died of a fault, after its queue was closed: starts another one. Set once. */
+/* Called when a work thread died of a fault, after its queue was closed: starts another one. Set
+ * once. */
 extern void (*work_thread_lost)(struct hart_meta *h);
 /* For abandon.c: t ended; if it served a queue, that is closed and what waits goes elsewhere. */
 void work_thread_died(struct thread *t);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Device trees by qemu and dtc: dt.h. */
-#include "dt.h"
+#include "tests/host/dt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "harness.h"
 #include "lib/fdt.h"
+#include "tests/host/harness.h"
 
 static void *tree;
 

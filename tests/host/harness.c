@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* assert() and the seed for host tests: see harness.h. */
-#include "harness.h"
+#include "tests/host/harness.h"
 
 #include <stdio.h>
 #include <stdlib.h>

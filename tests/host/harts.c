@@ -4,6 +4,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -107,10 +108,18 @@ void arch_ipi_self(void)
 	make_pending(host_tp);
 }
 
+/* Now and then away from the host core, where another hart could come between two steps. */
+static void falter(void)
+{
+	if (hart_random() % 4 == 0)
+		sched_yield();
+}
+
 bool arch_ipi_clear(void)
 {
 	struct host_hart *h = host_tp;
 
+	falter();
 	return atomic_xchg_u32(&h->pending, 0, seq_cst);
 }
 
@@ -126,6 +135,7 @@ void arch_wait_ipi(unused_arg bool timer)
 	struct host_hart *h = host_tp;
 
 	assert(!host_irq_on);
+	falter();
 	while (!atomic_load_u32(&h->pending, seq_cst))
 		syscall(SYS_futex, &h->pending.v, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A terminal of one row: terminal.h. */
-#include "terminal.h"
+#include "tests/host/terminal.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "harness.h"
 #include "lib/types.h"
+#include "tests/host/harness.h"
 
 struct terminal term;
 

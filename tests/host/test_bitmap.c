@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness.h"
 #include "lib/bitmap.h"
 #include "lib/random.h"
+#include "tests/host/harness.h"
 
 #define MAX_BITS 200
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness.h"
 #include "lib/bootargs.h"
 #include "lib/errno.h"
 #include "lib/random.h"
+#include "tests/host/harness.h"
 
 static struct rng rng;
 

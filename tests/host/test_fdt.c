@@ -7,10 +7,10 @@
  */
 #include <string.h>
 
-#include "dt.h"
-#include "harness.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
+#include "tests/host/dt.h"
+#include "tests/host/harness.h"
 
 static void expect_reg(const void *fdt, const char *path, unsigned i, int err, uint64_t want_addr,
 	uint64_t want_size)

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dt.h"
-#include "harness.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
 #include "lib/random.h"
+#include "tests/host/dt.h"
+#include "tests/host/harness.h"
 
 #define OFFSET_TOTALSIZE 4
 #define OFFSET_STRUCT 8
@@ -137,7 +137,7 @@ static void ask_everything(const unsigned char *data, size_t size)
 	for (int n = fdt_walk(fdt, -1, &depth); n >= 0; n = fdt_walk(fdt, n, &depth)) {
 		assert_true(++nodes < 10000);
 		/* Each question is O(size): look at a part of the nodes in each tree. */
-		if (rng_one_in(&rng, 6))
+		if (rng_one_in(&rng, 10))
 			ask_node(fdt, n);
 	}
 	free(fdt);
@@ -221,14 +221,14 @@ static void mutated_trees_do_no_harm(void **state unused_arg)
 {
 	unsigned char *data = malloc(original_size);
 
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		memcpy(data, original, original_size);
 		mutate(data);
 		ask_everything(data, original_size);
 	}
 	free(data);
 	/* Both ways must have been gone, or else this test looked at nothing. */
-	assert_true(accepted > 500 && refused > 500);
+	assert_true(accepted > 300 && refused > 300);
 }
 
 /* Puts an absurd cell into the property whose value lies at `at`; perhaps shortens it. */
@@ -247,7 +247,7 @@ static void trees_with_absurd_values_do_no_harm(void **state unused_arg)
 {
 	unsigned char *data = malloc(original_size);
 
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 1000; i++) {
 		int cursor, n, depth = -1;
 
 		memcpy(data, original, original_size);
@@ -266,7 +266,7 @@ static void trees_with_absurd_values_do_no_harm(void **state unused_arg)
 		ask_everything(data, original_size);
 	}
 	free(data);
-	assert_true(accepted > 1500);
+	assert_true(accepted > 800);
 }
 
 static void misplaced_or_foreign_data_is_refused(void **state unused_arg)

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dt.h"
-#include "harness.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
+#include "tests/host/dt.h"
+#include "tests/host/harness.h"
 
 static void expect_range(struct fdt_memory_iter *it, uint64_t want_start, uint64_t want_size)
 {
@@ -310,6 +310,18 @@ static void sparse_and_disabled_harts_are_told_apart(void **state unused_arg)
 
 	fdt_harts_begin(&it, dt_source("/ { };"));
 	assert_int_equal(fdt_harts_next(&it, &h), -ENOENT);
+
+	/* Lists that are not terminated, or empty, are none. */
+	fdt_harts_begin(&it,
+		dt_source("/ { cpus { #address-cells = <1>; cpu@1 { reg = <1>;"
+			  "riscv,isa = \"rv64im\"; riscv,isa-extensions = [69 00 61]; };"
+			  "cpu@2 { reg = <2>; riscv,isa-extensions; }; }; };"));
+	assert_int_equal(fdt_harts_next(&it, &h), 0);
+	assert_null(h.isa_extensions);
+	assert_true(fdt_hart_has(&h, "m") && !fdt_hart_has(&h, "a"));
+	assert_int_equal(fdt_harts_next(&it, &h), 0);
+	assert_null(h.isa_extensions);
+	assert_false(fdt_hart_has(&h, "i"));
 }
 
 static void timebase_is_in_cpus_or_in_a_hart(void **state unused_arg)

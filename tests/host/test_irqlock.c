@@ -23,7 +23,7 @@
 
 #define HARTS 8
 #ifndef ROUNDS
-#define ROUNDS 4000
+#define ROUNDS 1000
 #endif
 
 DEFINE_LOCK_CLASS(outer_class, .name = "outer", .rank = RANK_TEST_SPIN_OUTER,
@@ -135,7 +135,7 @@ static void excludes_when_everybody_parks(unused_arg void **state)
 	struct irqlock_tuning saved = irqlock_tuning;
 	uint32_t ipis = harts_ipis();
 
-	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 2, false};
+	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 2, 0, false};
 	run_mixed();
 	irqlock_tuning = saved;
 	assert_true(harts_ipis() > ipis);
@@ -145,7 +145,7 @@ static void excludes_with_a_little_of_each(unused_arg void **state)
 {
 	struct irqlock_tuning saved = irqlock_tuning;
 
-	irqlock_tuning = (struct irqlock_tuning){3, 2, 3, 62, false};
+	irqlock_tuning = (struct irqlock_tuning){3, 2, 3, 62, 3, false};
 	run_mixed();
 	irqlock_tuning = saved;
 }
@@ -195,7 +195,10 @@ static void readers_and_writers(unused_arg unsigned index)
 		}
 		if (way == 3 && !irqrwlock_read_try(&rw))
 			continue;
-		if (way != 3)
+		/* 4: one that may already be a reader, and is none this time. */
+		if (way == 4)
+			irqrwlock_read_acquire_nested(&rw);
+		else if (way != 3)
 			irqrwlock_read_acquire(&rw);
 		assert_int_equal(rw_count[0], rw_count[1]);
 		if (way > 10) {
@@ -215,7 +218,7 @@ static void rwlock_excludes_writers_from_everybody(unused_arg void **state)
 	struct irqlock_tuning saved = irqlock_tuning;
 
 	harts_run(HARTS, readers_and_writers);
-	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 2, false};
+	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 2, 0, false};
 	harts_run(HARTS, readers_and_writers);
 	irqlock_tuning = saved;
 	assert_int_equal(rw_count[0], rw_count[1]);
@@ -243,6 +246,7 @@ static void seq_user(unsigned index)
 		do {
 			start = seqlock_read_begin(&seq);
 			c = seq_read_u64(&seq_data[2]);
+			dwell();
 			a = seq_read_u64(&seq_data[0]);
 			b = seq_read_u64(&seq_data[1]);
 		} while (seqlock_read_retry(&seq, start));
@@ -279,8 +283,8 @@ static void lock_may_be_freed_by_its_last_owner(unused_arg void **state)
 {
 	struct irqlock_tuning saved = irqlock_tuning;
 
-	irqlock_tuning = (struct irqlock_tuning){1, 1, 1, 2, false};
-	for (unsigned i = 0; i < 500; i++) {
+	irqlock_tuning = (struct irqlock_tuning){1, 1, 1, 2, 0, false};
+	for (unsigned i = 0; i < 150; i++) {
 		volatile_lock = malloc(sizeof(*volatile_lock));
 		irqlock_init(volatile_lock, &outer_class);
 		atomic_store_u32(&users, HARTS, relaxed);

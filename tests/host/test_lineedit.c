@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness.h"
-#include "host/lib.h"
 #include "lib/lineedit.h"
 #include "lib/random.h"
-#include "terminal.h"
+#include "tests/host/harness.h"
+#include "tests/host/include/host/lib.h"
+#include "tests/host/terminal.h"
 
 #define PROMPT "il> "
 
@@ -218,6 +218,14 @@ static void control_c_throws_the_line_away(void **state unused_arg)
 	assert_string_equal(le.line, "");
 	assert_string_equal(term.listing, "il> some words^C\n");
 	assert_null(lineedit_history(&le, 1));
+}
+
+static void control_c_does_not_write_over_the_end_of_the_row(void **state unused_arg)
+{
+	while (term.column < COLUMNS - 2)
+		type("x");
+	assert_int_equal(lineedit_key(&le, 3), LINEEDIT_CANCEL);
+	assert_null(strchr(term.listing, '^'));
 }
 
 static void control_d_ends_only_an_empty_line(void **state unused_arg)
@@ -456,6 +464,7 @@ int main(void)
 		TEST(enter_gives_the_line),
 		TEST(cr_lf_is_one_enter),
 		TEST(control_c_throws_the_line_away),
+		TEST(control_c_does_not_write_over_the_end_of_the_row),
 		TEST(control_d_ends_only_an_empty_line),
 		TEST(control_l_clears_the_screen_and_keeps_the_line),
 		TEST(history_walks_both_ways),

@@ -4,8 +4,8 @@
  *
  * Sources: tests/host/harness.c
  */
-#include "harness.h"
 #include "lib/linkset.h"
+#include "tests/host/harness.h"
 
 struct part {
 	int number;

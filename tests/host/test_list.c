@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
-#include "harness.h"
 #include "lib/list.h"
 #include "lib/random.h"
+#include "tests/host/harness.h"
 
 #define NODES 40
 

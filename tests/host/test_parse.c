@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness.h"
 #include "lib/errno.h"
 #include "lib/parse.h"
 #include "lib/random.h"
+#include "tests/host/harness.h"
 
 static struct rng rng;
 

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness.h"
-#include "host/lib.h"
 #include "lib/printf.h"
 #include "lib/random.h"
+#include "tests/host/harness.h"
+#include "tests/host/include/host/lib.h"
 
 #define OUT 400
 

@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
-#include "harness.h"
 #include "lib/hash.h"
 #include "lib/random.h"
+#include "tests/host/harness.h"
 
 /* The algorithm's published first outputs for the seed 1234567. */
 static void splitmix64_gives_the_published_values(void **state unused_arg)

@@ -6,9 +6,9 @@
  */
 #include <string.h>
 
-#include "harness.h"
 #include "lib/random.h"
 #include "lib/rbtree.h"
+#include "tests/host/harness.h"
 
 #define NODES 200
 

@@ -15,6 +15,7 @@
 #include "lib/random.h"
 
 #define MODEL_THREADS 60
+#define SLICE UINT64_C(100000)
 
 /* What runq.c needs of the rest. */
 void irqlock_init(struct irqlock *lock, struct lock_class *class)
@@ -37,7 +38,7 @@ static struct thread *new_thread(unsigned prio, uint64_t vruntime)
 	t->prio = prio;
 	t->prio_effective = prio;
 	t->weight = WEIGHT_DEFAULT;
-	t->slice_ns = SLICE_NS;
+	t->slice_end = SLICE;
 	t->vruntime = vruntime;
 	hart_mask_fill(&t->affinity, CONFIG_MAX_HARTS);
 	return t;
@@ -56,7 +57,7 @@ static int setup(void **state)
 	memset(f->rq, 0, sizeof(*f->rq));
 	f->idle = new_thread(0, 0);
 	f->idle->is_idle = true;
-	runq_init(f->rq, 3, f->idle);
+	runq_init(f->rq, 3, f->idle, SLICE);
 	*state = f;
 	return 0;
 }
@@ -135,10 +136,10 @@ static void one_priority_is_first_come_first(void **state)
 		free(t[i]);
 }
 
-static void fair_goes_by_vruntime_then_first_come(void **state)
+static void fair_goes_by_vruntime(void **state)
 {
-	static const uint64_t v[] = {50, 20, 50, 10, 50};
-	static const unsigned expected[] = {3, 1, 0, 2, 4};
+	static const uint64_t v[] = {50, 20, 60, 10, 55};
+	static const unsigned expected[] = {3, 1, 0, 4, 2};
 	struct runq *rq = rq_of(state);
 	struct thread *t[5];
 
@@ -177,17 +178,17 @@ static void charge_is_by_weight(void **state)
 	rq->curr = t;
 	runq_charge(rq, 100 + 4000);
 	assert_int_equal(t->vruntime, 1000 + 1000);
-	assert_int_equal(t->ran_ns, 4000);
-	assert_int_equal(t->slice_ns, SLICE_NS - 4000);
+	assert_int_equal(t->ran, 4000);
+	assert_int_equal(runq_slice_left(t), SLICE - 4000);
 	/* The same moment again charges nothing, one before it neither. */
 	runq_charge(rq, 4100);
 	runq_charge(rq, 50);
-	assert_int_equal(t->ran_ns, 4000);
-	/* Half the weight, twice the charge; and a slice never goes below 0. */
+	assert_int_equal(t->ran, 4000);
+	/* Half the weight, twice the charge. */
 	t->weight = WEIGHT_DEFAULT / 2;
-	runq_charge(rq, 4100 + 2 * SLICE_NS);
-	assert_int_equal(t->vruntime, 2000 + 4 * SLICE_NS);
-	assert_int_equal(t->slice_ns, 0);
+	runq_charge(rq, 4100 + 2 * SLICE);
+	assert_int_equal(t->vruntime, 2000 + 4 * SLICE);
+	assert_true(runq_slice_left(t) < 0);
 	rq->curr = rq->idle;
 	free(t);
 }
@@ -200,11 +201,11 @@ static void charge_of_realtime_and_idle_moves_no_vruntime(void **state)
 	rq->curr = t;
 	runq_charge(rq, 5000);
 	assert_int_equal(t->vruntime, 1000);
-	assert_int_equal(t->ran_ns, 5000);
+	assert_int_equal(t->ran, 5000);
 	rq->curr = rq->idle;
 	runq_charge(rq, 6000);
-	assert_int_equal(rq->idle->ran_ns, 6000);
-	assert_int_equal(rq->min_vruntime, 0);
+	assert_int_equal(rq->idle->ran, 6000);
+	assert_int_equal(rq->origin, 0);
 	free(t);
 }
 
@@ -215,7 +216,7 @@ static void a_very_long_stretch_does_not_overflow(void **state)
 
 	t->weight = WEIGHT_DEFAULT * 2;
 	rq->curr = t;
-	runq_charge(rq, UINT64_C(1) << 62);	/* 146 years */
+	runq_charge(rq, UINT64_C(1) << 62);
 	assert_true(runq_goes_first(u, t));
 	rq->curr = rq->idle;
 	free(t);
@@ -229,14 +230,17 @@ static void origin_follows_the_least_and_never_goes_back(void **state)
 
 	rq->curr = curr;
 	runq_charge(rq, 2000);
-	assert_int_equal(rq->min_vruntime, 2000);
+	runq_move_origin(rq);
+	assert_int_equal(rq->origin, 2000);
 	runq_add(rq, t, RUNQ_TAIL);
 	runq_charge(rq, 5000);		/* curr is ahead of t now: t counts */
-	assert_int_equal(rq->min_vruntime, 3000);
+	runq_move_origin(rq);
+	assert_int_equal(rq->origin, 3000);
 	runq_remove(rq, t);
 	curr->vruntime = 100;
 	runq_charge(rq, 5001);
-	assert_int_equal(rq->min_vruntime, 3000);
+	runq_move_origin(rq);
+	assert_int_equal(rq->origin, 3000);
 	rq->curr = rq->idle;
 	free(curr);
 	free(t);
@@ -247,12 +251,12 @@ static void sleeper_is_lifted_to_its_credit_only(void **state)
 	struct runq *rq = rq_of(state);
 	struct thread *t = new_thread(0, 5);
 
-	rq->min_vruntime = 100 * SLICE_NS;
-	runq_settle(rq, t, SLEEPER_CREDIT_NS);
-	assert_int_equal(t->vruntime, 100 * SLICE_NS - SLEEPER_CREDIT_NS);
-	t->vruntime = 200 * SLICE_NS;	/* ahead: stays so */
-	runq_settle(rq, t, SLEEPER_CREDIT_NS);
-	assert_int_equal(t->vruntime, 200 * SLICE_NS);
+	rq->origin = 100 * SLICE;
+	runq_settle(rq, t, SLEEPER_CREDIT(SLICE));
+	assert_int_equal(t->vruntime, 100 * SLICE - SLEEPER_CREDIT(SLICE));
+	t->vruntime = 200 * SLICE;	/* ahead: stays so */
+	runq_settle(rq, t, SLEEPER_CREDIT(SLICE));
+	assert_int_equal(t->vruntime, 200 * SLICE);
 	free(t);
 }
 
@@ -261,42 +265,72 @@ static void migration_keeps_the_distance_to_the_origin(void **state)
 	struct runq *from = rq_of(state), *to = calloc(1, sizeof(*to));
 	struct thread *t = new_thread(0, 1700);
 
-	from->min_vruntime = 1000;
-	to->min_vruntime = UINT64_MAX - 100;
+	to->curr = from->idle;
+	from->origin = 1000;
+	to->origin = UINT64_MAX - 100;
 	runq_rebase(t, from, to);
-	assert_int_equal(t->vruntime - to->min_vruntime, 700);
+	assert_int_equal(t->vruntime - to->origin, 700);
 	runq_rebase(t, to, from);
 	assert_int_equal(t->vruntime, 1700);
 	free(t);
 	free(to);
 }
 
+static bool preempts(struct runq *rq, struct thread *t, struct thread *curr)
+{
+	rq->curr = curr;
+	return runq_preempts(rq, t);
+}
+
 static void who_preempts_whom(void **state)
 {
-	struct thread *idle = ((struct fixture *)*state)->idle;
-	struct thread *fair = new_thread(0, 10 * SLICE_NS), *woken = new_thread(0, 10 * SLICE_NS);
+	struct runq *rq = rq_of(state);
+	struct thread *fair = new_thread(0, 10 * SLICE), *woken = new_thread(0, 10 * SLICE);
 	struct thread *low = new_thread(5, 0), *high = new_thread(6, 0);
 
-	assert_true(runq_preempts(woken, idle));
-	assert_true(runq_preempts(low, fair) && runq_preempts(high, low));
-	assert_false(runq_preempts(fair, low) || runq_preempts(low, high) || runq_preempts(low, low));
+	assert_true(preempts(rq, woken, rq->idle));
+	assert_true(preempts(rq, low, fair) && preempts(rq, high, low));
+	assert_false(preempts(rq, fair, low) || preempts(rq, low, high) || preempts(rq, low, low));
 	/* A lead has to be worth a switch. */
-	assert_false(runq_preempts(woken, fair));
-	woken->vruntime = fair->vruntime - WAKE_LEAD_NS;
-	assert_false(runq_preempts(woken, fair));
+	assert_false(preempts(rq, woken, fair));
+	woken->vruntime = fair->vruntime - WAKE_LEAD(SLICE);
+	assert_false(preempts(rq, woken, fair));
 	woken->vruntime--;
-	assert_true(runq_preempts(woken, fair));
+	assert_true(preempts(rq, woken, fair));
 	/* Equals in real time: only round robin, when the slice is over. */
 	low->prio_effective = 6;
 	assert_false(runq_goes_first(low, high));
-	high->slice_ns = 0;
+	high->ran = high->slice_end;
 	assert_false(runq_goes_first(low, high));
 	high->policy = SCHED_RR;
 	assert_true(runq_goes_first(low, high));
+	rq->curr = rq->idle;
 	free(fair);
 	free(woken);
 	free(low);
 	free(high);
+}
+
+/* As the switch does it: the first goes, another comes, in one step. */
+static void swap_is_a_removal_and_an_addition(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct thread *a = new_thread(0, 10), *b = new_thread(0, 20), *c = new_thread(0, 30);
+
+	runq_add(rq, a, RUNQ_TAIL);
+	runq_swap(rq, a, c);		/* nobody else: c is the first */
+	assert_ptr_equal(runq_first(rq), c);
+	assert_true(c->on_rq && !a->on_rq);
+	runq_add(rq, b, RUNQ_TAIL);
+	assert_ptr_equal(runq_first(rq), b);
+	a->vruntime = 40;
+	runq_swap(rq, b, a);		/* c is the first again, a behind it */
+	assert_ptr_equal(take(rq), c);
+	assert_ptr_equal(take(rq), a);
+	assert_int_equal(rq->nr_queued, 0);
+	free(a);
+	free(b);
+	free(c);
 }
 
 static void tick_is_wanted_only_among_equals(void **state)
@@ -368,7 +402,7 @@ struct model {
 	unsigned n;
 };
 
-/* The one that must come first: greatest priority, least vruntime, first in the array. */
+/* Who must come first: greatest priority, least vruntime; in real time the first in the array. */
 static struct thread *model_first(const struct model *m)
 {
 	struct thread *best = NULL;
@@ -382,6 +416,15 @@ static struct thread *model_first(const struct model *m)
 			best = t;
 	}
 	return best;
+}
+
+/* Fair threads with one vruntime are as good as each other. */
+static void check_first(const struct thread *t, const struct thread *expected)
+{
+	if (t && expected && !expected->prio_effective && !t->prio_effective)
+		assert_int_equal(t->vruntime, expected->vruntime);
+	else
+		assert_ptr_equal(t, expected);
 }
 
 static void model_remove(struct model *m, const struct thread *t)
@@ -406,7 +449,7 @@ static void random_operations_match_the_model(void **state)
 	for (unsigned i = 0; i < MODEL_THREADS; i++)
 		spare[i] = new_thread(0, 0);
 	for (unsigned step = 0; step < 200000; step++) {
-		assert_ptr_equal(runq_first(rq), model_first(&m));
+		check_first(runq_first(rq), model_first(&m));
 		assert_int_equal(rq->nr_queued, m.n);
 		if (nr_spare && (!m.n || rng_below(&rng, 2))) {
 			struct thread *t = spare[--nr_spare];
@@ -457,7 +500,7 @@ static void shares_are_by_weight_in_the_long_run(void **state)
 
 		rq->curr = next;
 		next->ran_since = now;
-		now += SLICE_NS;
+		now += SLICE;
 		runq_charge(rq, now);
 		rq->curr = rq->idle;
 		runq_add(rq, next, RUNQ_TAIL);
@@ -465,7 +508,7 @@ static void shares_are_by_weight_in_the_long_run(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		uint64_t due = now / total_weight * weights[i];
 
-		assert_in_range(t[i]->ran_ns, due - 2 * SLICE_NS, due + 2 * SLICE_NS);
+		assert_in_range(t[i]->ran, due - 2 * SLICE, due + 2 * SLICE);
 		runq_remove(rq, t[i]);
 		free(t[i]);
 	}
@@ -479,7 +522,7 @@ int main(void)
 		TEST(empty_queue_has_no_first),
 		TEST(realtime_goes_before_fair_and_by_priority),
 		TEST(one_priority_is_first_come_first),
-		TEST(fair_goes_by_vruntime_then_first_come),
+		TEST(fair_goes_by_vruntime),
 		TEST(vruntime_may_wrap_around),
 		TEST(charge_is_by_weight),
 		TEST(charge_of_realtime_and_idle_moves_no_vruntime),
@@ -488,6 +531,7 @@ int main(void)
 		TEST(sleeper_is_lifted_to_its_credit_only),
 		TEST(migration_keeps_the_distance_to_the_origin),
 		TEST(who_preempts_whom),
+		TEST(swap_is_a_removal_and_an_addition),
 		TEST(tick_is_wanted_only_among_equals),
 		TEST(search_respects_affinity_and_is_bounded),
 		TEST(wrong_use_is_asserted),

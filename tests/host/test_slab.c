@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a slab: objects disjoint, aligned and all usable; with checks every misuse is named.
+ * The inside of a slab: objects disjoint, aligned and all usable; with checks every misuse is
+ * named.
  *
  * Sources: kernel/mm/slabpage.c lib/random.c tests/host/harness.c
  */
@@ -158,8 +159,8 @@ static void a_write_after_free_is_seen_at_every_byte(void **state)
 	assert_null(slab_obj_mark_free(&shape, obj, 2, &last));
 	for (unsigned i = 0; i < 40; i++) {
 		obj[i] ^= 1;
-		assert_string_equal(slab_obj_mark_used(&shape, obj, 3, &last),
-				    "written after it was freed");
+		assert_string_equal(
+			slab_obj_mark_used(&shape, obj, 3, &last), "written after it was freed");
 		obj[i] ^= 1;
 	}
 	assert_null(slab_obj_mark_used(&shape, obj, 3, &last));

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "harness.h"
-#include "host/lib.h"
 #include "lib/random.h"
 #include "lib/string.h"
+#include "tests/host/harness.h"
+#include "tests/host/include/host/lib.h"
 
 #define SIZES 300
 #define ALIGNS 9

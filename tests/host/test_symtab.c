@@ -6,10 +6,10 @@
  */
 #include <string.h>
 
-#include "harness.h"
 #include "lib/errno.h"
 #include "lib/random.h"
 #include "lib/symtab.h"
+#include "tests/host/harness.h"
 
 #define BASE ((uintptr_t)0x80200000)
 

@@ -171,7 +171,7 @@ static void conversions_are_exact_to_one(void **state)
 	(void)state;
 	rng_seed(&r, host_seed());
 	for (unsigned k = 0; k < sizeof(rates) / sizeof(rates[0]); k++) {
-		struct scale to_ns = scale_make(NS, rates[k]);
+		struct scale to_ns = scale_make(NS, rates[k], false);
 
 		for (unsigned i = 0; i < 20000; i++) {
 			uint64_t ticks = rng_u64(&r) >> rng_below(&r, 64);
@@ -189,7 +189,7 @@ static void conversions_are_exact_to_one(void **state)
 
 static void ten_megahertz_is_exact_for_centuries(void **state)
 {
-	struct scale to_ns = scale_make(NS, 10000000);
+	struct scale to_ns = scale_make(NS, 10000000, false);
 	uint64_t century = 10000000ull * 86400 * 36525;
 
 	(void)state;
@@ -197,31 +197,33 @@ static void ten_megahertz_is_exact_for_centuries(void **state)
 		assert_true(scale_down(to_ns, ticks) == ticks * 100);
 }
 
-static void deadlines_are_the_first_tick_that_reaches_them(void **state)
+static void deadlines_are_not_early_and_three_ticks_late_at_most(void **state)
 {
 	struct rng r;
 
 	(void)state;
 	rng_seed(&r, host_seed());
 	for (unsigned k = 0; k < sizeof(rates) / sizeof(rates[0]); k++) {
-		struct scale to_ns = scale_make(NS, rates[k]);
-		struct scale to_ticks = scale_make(rates[k], NS);
+		struct scale to_ns = scale_make(NS, rates[k], false);
+		struct scale to_ticks = scale_make(rates[k], NS, true);
 
 		for (unsigned i = 0; i < 20000; i++) {
 			uint64_t ns = rng_u64(&r) >> (4 + rng_below(&r, 60));
-			uint64_t tick = scale_up(to_ticks, to_ns, ns);
+			uint64_t tick = scale_above(to_ticks, ns);
 
-			assert_true(scale_down(to_ns, tick) >= ns);
-			assert_true(tick == 0 || scale_down(to_ns, tick - 1) < ns);
+			/* 1: to_ns is rounded down, and says ns - 1 for a moment that is ns. */
+			assert_true(scale_down(to_ns, tick) + 1 >= ns);
+			assert_true(tick < 3 || scale_down(to_ns, tick - 3) <= ns);
 		}
 	}
+	assert_true(scale_above(scale_make(4000000000u, NS, true), UINT64_MAX) == UINT64_MAX);
 }
 
 static void time_never_runs_backwards(void **state)
 {
 	(void)state;
 	for (unsigned k = 0; k < sizeof(rates) / sizeof(rates[0]); k++) {
-		struct scale to_ns = scale_make(NS, rates[k]);
+		struct scale to_ns = scale_make(NS, rates[k], false);
 		uint64_t from = UINT64_C(1) << 50, before = 0;
 
 		for (uint64_t ticks = from; ticks < from + 10000; ticks++) {
@@ -244,7 +246,7 @@ int main(void)
 		cmocka_unit_test(products_by_halves_are_exact),
 		cmocka_unit_test(conversions_are_exact_to_one),
 		cmocka_unit_test(ten_megahertz_is_exact_for_centuries),
-		cmocka_unit_test(deadlines_are_the_first_tick_that_reaches_them),
+		cmocka_unit_test(deadlines_are_not_early_and_three_ticks_late_at_most),
 		cmocka_unit_test(time_never_runs_backwards),
 	};
 

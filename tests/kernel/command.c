@@ -33,4 +33,4 @@ static int cmd_test(int argc, char **argv)
 	return failed ? EXIT_TEST : 0;
 }
 SHELL_COMMAND_COMPLETE(test, "test [FILTER]", "runs tests whose SUITE.NAME has FILTER in it",
-		       cmd_test, suite_name);
+	cmd_test, suite_name);

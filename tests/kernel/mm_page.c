@@ -36,7 +36,7 @@ struct held {
 static void drop(struct held *h)
 {
 	ktest_check(stamped(h->page, h->order, h->value), "a block of order %u was overwritten",
-		    h->order);
+		h->order);
 	page_free(h->page);
 	h->page = NULL;
 }
@@ -59,7 +59,7 @@ static void churn(unsigned worker, void *arg unused_arg)
 			break;
 		}
 		ktest_check(!(page_phys(h->page) & ((PAGE_SIZE << h->order) - 1)),
-			    "a block of order %u is not aligned", h->order);
+			"a block of order %u is not aligned", h->order);
 		stamp(h->page, h->order, h->value);
 	}
 	for (unsigned i = 0; i < HELD; i++)
@@ -83,7 +83,8 @@ static struct {
 	atomic_u32 failures;
 } in_irq;
 
-/* Allocates and frees in the timer interrupt, in the middle of what threads do with the same lists. */
+/* Allocates and frees in the timer interrupt, in the middle of what threads do with the same lists.
+ */
 static void irq_churn(struct timer *t)
 {
 	uint32_t n = atomic_add_u32(&in_irq.fired, 1, relaxed);
@@ -151,7 +152,8 @@ KTEST(mm_page, descriptors_and_addresses_name_each_other)
 	ktest_check(page_of_phys(page_phys(page)) == page, "by physical address");
 	ktest_check(page_of_virt(page_virt(page)) == page, "by address");
 	ktest_check(page_of_virt((char *)page_virt(page) + PAGE_SIZE - 1) == page, "its last byte");
-	ktest_check(page_of_virt((char *)page_virt(page) + PAGE_SIZE) == page + 1, "its second page");
+	ktest_check(
+		page_of_virt((char *)page_virt(page) + PAGE_SIZE) == page + 1, "its second page");
 	ktest_check(!page_of_phys(0), "nothing is at physical address 0");
 	ktest_check(!page_of_phys(~(phys_t)0), "nothing is at the end of the address space");
 	page_free(page);
@@ -196,7 +198,7 @@ KTEST(mm_page, the_last_page_is_given_and_all_come_back)
 	mm_count(&after);
 	ktest_check(after.free + 64 > before.free, "%zu of %zu are back", after.free, before.free);
 	ktest_check(after.free_blocks[BUDDY_ORDER_MAX] + 8 > before.free_blocks[BUDDY_ORDER_MAX],
-		    "large blocks come together again");
+		"large blocks come together again");
 }
 
 KTEST(mm_page, figures_add_up)
@@ -213,6 +215,7 @@ KTEST(mm_page, figures_add_up)
 	for (unsigned k = 0; k <= BUDDY_ORDER_MAX; k++)
 		blocks += c.free_blocks[k] << k;
 	ktest_check(c.used + c.free + c.reserved == c.total, "used, free and reserved are all");
-	ktest_check(blocks <= c.free && c.free - blocks < 16384, "blocks %zu of %zu", blocks, c.free);
+	ktest_check(
+		blocks <= c.free && c.free - blocks < 16384, "blocks %zu of %zu", blocks, c.free);
 	ktest_check(c.used >= c.kernel + c.boot + c.slab + c.stack, "used has its parts");
 }

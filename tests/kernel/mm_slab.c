@@ -74,7 +74,7 @@ static void unpack(struct parcel *p)
 {
 	ktest_check(p->check == p->size * 2654435761u, "a parcel's head was overwritten");
 	ktest_check(all_are(p->body, (unsigned char)p->size, p->size), "its body, %u bytes",
-		    (unsigned)p->size);
+		(unsigned)p->size);
 	kfree(p);
 }
 
@@ -157,7 +157,8 @@ KTEST(mm_slab, a_cache_gives_its_pages_back)
 	for (unsigned i = 0; i < 100; i++)
 		slab_free(cache, objs[i]);
 	mm_trim();
-	ktest_check(mm_free_pages() + 8 >= before, "%zu before, %zu after", before, mm_free_pages());
+	ktest_check(
+		mm_free_pages() + 8 >= before, "%zu before, %zu after", before, mm_free_pages());
 	slab_destroy(cache);
 	for (unsigned i = 0; i < 200; i++) {
 		cache = slab_create("ktest", 16 + i, 16);
@@ -167,8 +168,8 @@ KTEST(mm_slab, a_cache_gives_its_pages_back)
 }
 
 DEFINE_LOCK_CLASS(inside_class, .name = "ktest_inside", .rank = RANK_TEST_SPIN,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 100,
-		  .protects = "nothing: it lies in memory that is freed");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 100,
+	.protects = "nothing: it lies in memory that is freed");
 
 /* On purpose: frees memory with a held lock in it; the checker must say so. */
 static void free_with_held_lock(void) UNCHECKED_LOCKING

@@ -15,12 +15,12 @@ static void must_be_guarded(uintptr_t base, uintptr_t top, const char *what)
 	phys_t pa;
 
 	ktest_check(base && base < top && base % PAGE_SIZE == 0, "%s: 0x%lx..0x%lx", what,
-		    (unsigned long)base, (unsigned long)top);
+		(unsigned long)base, (unsigned long)top);
 	for (uintptr_t va = base; va < top; va += PAGE_SIZE)
-		ktest_check(arch_kquery(va, &pa) == (ARCH_PROT_READ | ARCH_PROT_WRITE),
-			    "%s: 0x%lx", what, (unsigned long)va);
+		ktest_check(arch_kquery(va, &pa) == (ARCH_PROT_READ | ARCH_PROT_WRITE), "%s: 0x%lx",
+			what, (unsigned long)va);
 	ktest_check(arch_kquery(base - PAGE_SIZE, &pa) == -EFAULT, "%s: no guard below 0x%lx", what,
-		    (unsigned long)base);
+		(unsigned long)base);
 	ktest_check(arch_kquery(base - 1, &pa) == -EFAULT, "%s: guard's last byte", what);
 }
 
@@ -102,13 +102,16 @@ KTEST(mm_stack, generations_never_go_back)
 /* Calls itself until 9000 bytes are in use. */
 static uintptr_t __attribute__((noinline)) go_down(uintptr_t from)
 {
-	volatile char block[512];
+	char block[512];
 	uintptr_t here = (uintptr_t)block;
 
+	/* The compiler cannot know what becomes of the block, so it has to be there. */
 	block[0] = 1;
-	if (from - here > 9000)
-		return here;
-	return go_down(from) + block[0] - 1;
+	__asm__ volatile("" : : "r"(block) : "memory");
+	if (from - here <= 9000)
+		here = go_down(from);
+	__asm__ volatile("" : : "r"(block) : "memory");
+	return here;
 }
 
 static void deep_thread(void *arg)
@@ -178,7 +181,7 @@ KTEST(mm_protection, nothing_of_the_direct_map_is_executable)
 			mapped++;
 			ktest_check(!(is & ARCH_PROT_EXEC), "0x%llx", (unsigned long long)pa);
 			ktest_check(back == pa, "0x%llx shows 0x%llx", (unsigned long long)pa,
-				    (unsigned long long)back);
+				(unsigned long long)back);
 		}
 	}
 	ktest_check(mapped > 0, "the direct map shows memory");
@@ -195,7 +198,7 @@ KTEST(mm_protection, the_vmap_is_never_executable)
 	vunmap(va);
 	for (unsigned i = 0; stack_iterate(i, &s); i++)
 		if (s.stack.base && s.in_use)
-			ktest_check(!(arch_kquery(s.stack.base, &pa) & ARCH_PROT_EXEC), "%s",
-				    s.name);
+			ktest_check(
+				!(arch_kquery(s.stack.base, &pa) & ARCH_PROT_EXEC), "%s", s.name);
 	ktest_check(arch_kquery(0, &pa) == -EFAULT, "address 0 is not mapped");
 }

@@ -104,7 +104,7 @@ KTEST(mm_vmap, shoot_downs_are_batched)
 	vmap_info(&after);
 	/* 100 one by one; whoever else unmaps meanwhile adds hardly any. */
 	ktest_check(after.flushes - before.flushes < 20, "%lu flushes for 100 ranges",
-		    (unsigned long)(after.flushes - before.flushes));
+		(unsigned long)(after.flushes - before.flushes));
 	ktest_check(after.flushes > before.flushes, "and at least one");
 	ktest_check(after.lazy_ranges == 0 || after.lazy_ranges < 5, "%zu left", after.lazy_ranges);
 }

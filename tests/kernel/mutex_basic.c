@@ -173,7 +173,7 @@ KTEST(mutex, nobody_steals_past_a_real_time_waiter)
 		mutex_unlock(&box.m);
 		/* Its own already, before it ran: or it is through. */
 		ktest_check(pilock_owner(&box.m.pi) == t->lock.handle || seen(&box.log.n),
-			    "owner %x", (unsigned)pilock_owner(&box.m.pi));
+			"owner %x", (unsigned)pilock_owner(&box.m.pi));
 		preempt_enable();
 		mutex_lock(&box.m);
 		ktest_check(seen(&box.log.n) == 1);
@@ -283,7 +283,8 @@ KTEST(mutex, wake_up_of_one_that_gives_up_is_passed_on)
 
 KTEST(mutex, second_of_one_rank_goes_by_address)
 {
-	static struct mutex pair[2] = {MUTEX_INIT(&test_mutex_class), MUTEX_INIT(&test_mutex_class)};
+	static struct mutex pair[2] = {
+		MUTEX_INIT(&test_mutex_class), MUTEX_INIT(&test_mutex_class)};
 
 	mutex_lock(&pair[0]);
 	mutex_lock_second(&pair[1], &pair[0]);

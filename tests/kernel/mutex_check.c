@@ -9,11 +9,11 @@
 
 WAIT_TEST_CLASS(test_misuse_class, "test.misuse");
 DEFINE_LOCK_CLASS(test_misuse_sleep_class, .name = "test.misuse.sleep", .rank = RANK_TEST_SLEEP,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing");
 DEFINE_LOCK_CLASS(test_misuse_first_class, .name = "test.misuse.first", .rank = RANK_TEST_OUTER,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing");
 DEFINE_LOCK_CLASS(test_misuse_spin_class, .name = "test.misuse.spin", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing");
 
 static struct mutex m = MUTEX_INIT(&test_misuse_class);
 static struct rwmutex rw = RWMUTEX_INIT(&test_misuse_class);
@@ -117,7 +117,7 @@ KTEST(mutex, unlock_of_what_is_not_held_is_reported)
 	mutex_unlock(&m);
 	rwmutex_read_unlock(&rw);
 	rwmutex_write_lock(&rw);
-	rwmutex_read_unlock(&rw);	/* the wrong variant */
+	rwmutex_read_unlock(&rw); /* the wrong variant */
 	rwmutex_write_unlock(&rw);
 	expected(4);
 }
@@ -169,9 +169,9 @@ KTEST(mutex, out_of_rank_is_reported)
 	mutex_unlock(&late);
 	mutex_unlock(&early);
 	mutex_lock(&late);
-	mutex_lock(&early);	/* here */
+	mutex_lock(&early); /* here */
 	mutex_unlock(&early);
-	ktest_check(mutex_try(&early));	/* a try is not judged */
+	ktest_check(mutex_try(&early)); /* a try is not judged */
 	mutex_unlock(&early);
 	mutex_unlock(&late);
 	expected(1);

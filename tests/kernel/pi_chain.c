@@ -64,7 +64,7 @@ static void chain_has(unsigned prio)
 {
 	for (unsigned i = 0; i < CHAIN; i++)
 		ktest_check(wait_until_prio(chain.t[i], prio), "link %u has %u, not %u", i,
-			    chain.t[i]->prio_effective, prio);
+			chain.t[i]->prio_effective, prio);
 }
 
 static int result;
@@ -141,7 +141,7 @@ KTEST(pi, change_of_a_waiters_priority_goes_along_the_chain)
 	/* A link's own priority counts from there on towards the owner. */
 	sched_set_priority(chain.t[2], SCHED_FIFO, 40);
 	ktest_check(wait_until_prio(chain.t[0], 40) && wait_until_prio(chain.t[1], 40) &&
-		    wait_until_prio(chain.t[2], 40));
+		wait_until_prio(chain.t[2], 40));
 	ktest_check(chain.t[3]->prio_effective == 5 && chain.t[4]->prio_effective == 5);
 	sched_set_priority(chain.t[2], SCHED_FAIR, PRIO_FAIR);
 	chain_has(5);
@@ -262,7 +262,7 @@ static void storm_member(unsigned i, void *arg)
 			if (held & 1u << l)
 				mutex_unlock(&storm[l]);
 		ktest_check(self->prio_effective == self->prio, "%u, own %u", self->prio_effective,
-			    self->prio);
+			self->prio);
 	}
 	sched_set_priority(self, SCHED_FAIR, PRIO_FAIR);
 }
@@ -332,7 +332,7 @@ KTEST(pi, closing_a_cycle_is_reported_by_who_closes_it)
 		ktest_check(ktest_reports_seen() >= 1);
 		for (unsigned i = 0; i < 3; i++) {
 			ktest_check(!ring.result[i] || ring.result[i] == -EDEADLK, "%d",
-				    ring.result[i]);
+				ring.result[i]);
 			closed += ring.result[i] == -EDEADLK;
 		}
 	}

@@ -3,37 +3,62 @@
  * Preemption inside interrupt handling: a thread that is interrupted on one hart and goes on from there
  * on another must find itself on that other one: tp is the hart's, not the thread's.
  */
+#include "kernel/hart/call.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
 #include "lib/errno.h"
 #include "tests/kernel/sched_util.h"
 
 #define MIGRATIONS 10000
+#define TIMER_EVERY 16
 #define DELAY_NS (20 * NS_PER_US)
 
-/* A timer's handler sends the thread that it interrupted to the next hart, and follows it. */
+/*
+ * A handler sends the thread that it interrupted to the next hart. Most of the interrupts are the
+ * hart's own software interrupt, which is quick; every TIMER_EVERY-th one is a timer's, which comes
+ * anywhere.
+ */
 struct chaser {
 	struct timer timer;
+	struct hart_call call;
 	struct thread *victim;
 	atomic_u32 sent;	/* times it was sent away out of a handler */
-	atomic_bool stop;
 };
 
-static void send_away(struct timer *timer)
+static void send_away(struct chaser *c)
 {
-	struct chaser *c = container_of(timer, struct chaser, timer);
 	struct hart_mask mask;
 	unsigned next;
 
-	if (current_thread() == c->victim) {
-		next = hart_mask_next(&harts_online, here());
-		if (next >= CONFIG_MAX_HARTS)
-			next = hart_mask_first(&harts_online);
-		mask = only_hart(next);
-		sched_set_affinity(c->victim, &mask);
-		atomic_add_u32(&c->sent, 1, relaxed);
-	}
-	/* The victim starts it again wherever it is by then. */
+	if (current_thread() != c->victim)
+		return;
+	next = hart_mask_next(&harts_online, here());
+	if (next >= CONFIG_MAX_HARTS)
+		next = hart_mask_first(&harts_online);
+	mask = only_hart(next);
+	sched_set_affinity(c->victim, &mask);
+	atomic_add_u32(&c->sent, 1, relaxed);
+}
+
+static void send_by_timer(struct timer *timer)
+{
+	send_away(container_of(timer, struct chaser, timer));
+}
+
+static void send_by_call(void *arg)
+{
+	send_away(arg);
+}
+
+/* The next interrupt. A handler that missed the victim, because it was moving, is followed by another. */
+static void ask_for_interrupt(struct chaser *c, uint32_t sent)
+{
+	preempt_disable();
+	if (sent % TIMER_EVERY == 0)
+		timer_start(&c->timer, clock_now_ns() + DELAY_NS);
+	else if (hart_call_done(&c->call))
+		hart_call_post(this_hart(), &c->call);
+	preempt_enable();
 }
 
 /* tp names the hart that runs this: its record says who runs there. */
@@ -54,15 +79,12 @@ static void victim_body(void *arg)
 {
 	struct chaser *c = arg;
 	struct thread *self = current_thread();
+	uint32_t sent;
 
-	while (!atomic_load_bool(&c->stop, relaxed)) {
-		uint32_t sent = atomic_load_u32(&c->sent, relaxed);
-
-		if (sent >= MIGRATIONS)
-			break;
-		timer_start(&c->timer, clock_now_ns() + DELAY_NS);
-		/* Busy with tp-relative looks, so that the interrupt hits one of them. */
-		while (atomic_load_u32(&c->sent, relaxed) == sent) {
+	while ((sent = atomic_load_u32(&c->sent, relaxed)) < MIGRATIONS) {
+		ask_for_interrupt(c, sent);
+		/* Busy with looks at tp, so that the interrupt hits one of them. */
+		for (unsigned n = 0; n < 5000 && atomic_load_u32(&c->sent, relaxed) == sent; n++) {
 			if (!tp_is_right(self) || current_thread() != self) {
 				ktest_fail(__FILE__, __LINE__, "after %u migrations tp is wrong",
 					   (unsigned)sent);
@@ -81,13 +103,14 @@ KTEST(preempt, thread_resumes_with_the_tp_of_its_new_hart)
 		return;
 	}
 	atomic_store_u32(&c.sent, 0, relaxed);
-	atomic_store_bool(&c.stop, false, relaxed);
-	timer_init(&c.timer, send_away);
+	timer_init(&c.timer, send_by_timer);
+	hart_call_init(&c.call, send_by_call, &c);
 	c.victim = thread_create("victim", victim_body, &c);
 	ktest_require(c.victim);
 	thread_run(c.victim);
 	thread_join(c.victim, NULL);
 	timer_cancel_sync(&c.timer);
+	ktest_check(ktest_eventually(hart_call_done(&c.call)));
 	ktest_check(atomic_load_u32(&c.sent, relaxed) >= MIGRATIONS, "%u migrations",
 		    (unsigned)atomic_load_u32(&c.sent, relaxed));
 }

@@ -7,7 +7,7 @@ WAIT_TEST_CLASS(test_rwmutex_class, "test.rwmutex");
 
 static struct {
 	struct rwmutex rw;
-	unsigned a, b;			/* equal while nobody writes */
+	unsigned a, b; /* equal while nobody writes */
 	atomic_u32 readers, readers_max, writes;
 	atomic_bool stop;
 	struct wait_log log;
@@ -165,7 +165,7 @@ KTEST(rwmutex, readers_and_writers_stand_in_one_queue_by_priority)
 	rwmutex_write_lock(&shelf.rw);
 	for (unsigned i = 0; i < 4; i++) {
 		t[i] = wait_spawn("queued", i % 2 ? read_and_log : write_and_log,
-				  (void *)(uintptr_t)i, prio[i]);
+			(void *)(uintptr_t)i, prio[i]);
 		ktest_check(t[i] && wait_until_queued(&shelf.rw.pi.wq, i + 1));
 	}
 	rwmutex_write_unlock(&shelf.rw);
@@ -174,7 +174,7 @@ KTEST(rwmutex, readers_and_writers_stand_in_one_queue_by_priority)
 	/* A reader lets the next one in before it logs itself, so only writers' places are exact:
 	 * the readers, 1 and 3, were first, then writer 2, then writer 0. */
 	ktest_check(shelf.log.who[2] == 2 && shelf.log.who[3] == 0, "%u %u %u %u", shelf.log.who[0],
-		    shelf.log.who[1], shelf.log.who[2], shelf.log.who[3]);
+		shelf.log.who[1], shelf.log.who[2], shelf.log.who[3]);
 }
 
 KTEST(rwmutex, writer_that_gives_up_lets_the_readers_in_again)

@@ -6,8 +6,8 @@
 #include "tests/kernel/wait_util.h"
 
 DEFINE_LOCK_CLASS(test_sem_class, .name = "test.sem", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
-		  .protects = "a semaphore or completion of a test");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.protects = "a semaphore or completion of a test");
 
 static struct {
 	struct semaphore s;
@@ -119,7 +119,7 @@ KTEST(sem, units_from_handlers_are_not_lost_to_timeouts)
 	for (unsigned i = 0; i < 4; i++)
 		thread_join(t[i], NULL);
 	ktest_check(seen(&pool.got) == 300 && semaphore_count(&pool.s) == 0, "%u got, %u left",
-		    seen(&pool.got), semaphore_count(&pool.s));
+		seen(&pool.got), semaphore_count(&pool.s));
 }
 
 static int result;

@@ -5,11 +5,11 @@
 #include "tests/kernel/wait_util.h"
 
 DEFINE_LOCK_CLASS(test_waitq_class, .name = "test.waitq", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
-		  .protects = "the waiters of a test");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.protects = "the waiters of a test");
 DEFINE_LOCK_CLASS(test_outer_class, .name = "test.outer", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000,
-		  .protects = "nothing: held where one must not sleep");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000,
+	.protects = "nothing: held where one must not sleep");
 
 /* ---- Lost wake-ups -------------------------------------------------------------------------- */
 
@@ -82,8 +82,8 @@ static void trade(unsigned i, void *arg)
 		bool got = false;
 		uint64_t end = timed ? clock_now_ns() + ktest_random(&seed) % 30000 : WAIT_FOREVER;
 
-		wait_event_limit(&market.wq, (got = take_token()) || market_closed(), true,
-				 WAIT_UNTIL(end));
+		wait_event_limit(
+			&market.wq, (got = take_token()) || market_closed(), true, WAIT_UNTIL(end));
 		if (got && count_up(&market.taken) + 1 == seen(&market.wanted))
 			waitq_wake_all(&market.wq);
 	}
@@ -99,7 +99,7 @@ static void run_market(void *timed)
 	atomic_store_u32(&market.wanted, pairs * TOKENS_EACH, relaxed);
 	ktest_parallel(2 * pairs, trade, timed);
 	ktest_check(seen(&market.taken) == seen(&market.wanted), "%u of %u taken",
-		    seen(&market.taken), seen(&market.wanted));
+		seen(&market.taken), seen(&market.wanted));
 	ktest_check(!seen(&market.tokens));
 	ktest_check(!waitq_has_waiters(&market.wq));
 }
@@ -349,7 +349,7 @@ KTEST(wait, waiting_where_one_must_not_sleep_is_reported)
 	gate_init();
 	ktest_expect_reports(KIND_CONTEXT);
 	irqlock_acquire(&outer);
-	wait_event(&gate.wq, true);	/* reported although it would not have slept */
+	wait_event(&gate.wq, true); /* reported although it would not have slept */
 	irqlock_release(&outer);
 	preempt_disable();
 	wait_event(&gate.wq, true);

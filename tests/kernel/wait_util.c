@@ -52,7 +52,7 @@ void wait_check_idle(struct pilock *l, const char *what)
 {
 	waitq_lock(&l->wq);
 	ktest_check(!atomic_load_u32(&l->word, relaxed), "%s: word %x", what,
-		    (unsigned)atomic_load_u32(&l->word, relaxed));
+		(unsigned)atomic_load_u32(&l->word, relaxed));
 	ktest_check(!waitq_first(&l->wq), "%s: somebody waits", what);
 	ktest_check(!l->donee && !rbnode_linked(&l->donation), "%s: somebody inherits", what);
 	ktest_check(!l->posts_pending, "%s: work is pending", what);

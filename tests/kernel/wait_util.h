@@ -14,8 +14,8 @@
 /* A class of its own for each kind of lock, unranked: tests nest as they like. */
 #define WAIT_TEST_CLASS(var_, name_) \
 	DEFINE_LOCK_CLASS(var_, .name = (name_), .rank = RANK_UNORDERED, \
-			  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000000, \
-			  .protects = "what a test of kernel/wait checks")
+		.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000000, \
+		.protects = "what a test of kernel/wait checks")
 
 /* A thread at real-time priority `prio`, or fair (0), running. Fails the test without memory. */
 struct thread *wait_spawn(const char *name, void (*fn)(void *arg), void *arg, unsigned prio);

@@ -23,6 +23,10 @@ def kernel(config="virt64"):
     return str(ROOT / "build" / config / "kernel.elf")
 
 
+def kernel_is_built(config="virt64"):
+    return Path(kernel(config)).exists()
+
+
 def exit_statuses():
     """Names and numbers of kernel/abi/exit.h."""
     text = (ROOT / "kernel" / "abi" / "exit.h").read_text()

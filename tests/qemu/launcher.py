@@ -22,7 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # Outside the kernel's table of statuses (kernel/abi/exit.h), and what timeout(1) uses.
 TIMED_OUT = 124		# the last resort
-NOT_STARTED = 125	# QEMU itself refused, or a signal ended it
+NOT_STARTED = 125	# QEMU itself refused, or somebody ended it by a signal
 LIMIT = 1200		# seconds, where nothing else is said and nobody sits at the terminal
 
 QEMU_LEAST = (7, 2)
@@ -175,8 +175,10 @@ class Guest:
             self.close()
         if self.timed_out:
             return TIMED_OUT
-        # 1 is QEMU's own complaint about its arguments; below 0 a signal ended it.
-        return NOT_STARTED if status == 1 or status < 0 else status
+        # 1 is QEMU's own complaint about its arguments; below 0 a signal ended it. One that asks
+        # it to end makes it return 0 and say so.
+        told_to_end = re.search(r"^qemu-system\S*: terminating on signal", self.output, re.M)
+        return NOT_STARTED if status == 1 or status < 0 or told_to_end else status
 
     def close(self):
         """Reaps QEMU, whatever happened. May be called again."""

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/* Work queues: what was asked for runs once, in order; flush and cancel mean what they say. */
+#include "kernel/hart/call.h"
+#include "kernel/wait/completion.h"
+#include "kernel/wait/work.h"
+#include "tests/kernel/wait_util.h"
+
+DEFINE_LOCK_CLASS(test_work_class, .name = "test.work", .rank = RANK_WAITQ,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.protects = "an event of a work queue test");
+
+#define ITEMS 24
+
+static struct {
+	struct work item[ITEMS];
+	struct wait_log log;
+	atomic_u32 run, inside, gate_open;
+	struct completion entered;
+} bench;
+
+static void bench_init(void (*fn)(struct work *w))
+{
+	for (unsigned i = 0; i < ITEMS; i++)
+		work_init(&bench.item[i], fn);
+	completion_init(&bench.entered, &test_work_class);
+	atomic_store_u32(&bench.log.n, 0, relaxed);
+	atomic_store_u32(&bench.run, 0, relaxed);
+	atomic_store_u32(&bench.inside, 0, relaxed);
+	atomic_store_u32(&bench.gate_open, 0, relaxed);
+}
+
+static void log_work(struct work *w)
+{
+	wait_log_add(&bench.log, (unsigned)(w - bench.item));
+	count_up(&bench.run);
+	ktest_check(may_sleep());
+}
+
+static void queue_in_handler(void *arg)
+{
+	ktest_check(work_queue(arg));
+}
+
+/* Queues all items on this hart, from a handler: nothing runs in between. */
+static void queue_all(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < ITEMS; i++)
+		ktest_check(work_queue(&bench.item[i]));
+	for (unsigned i = 0; i < ITEMS; i++)
+		ktest_check(!work_queue(&bench.item[i]));
+}
+
+KTEST(work, runs_once_and_in_the_order_of_its_hart)
+{
+	for (unsigned round = 0; round < 20; round++) {
+		bench_init(log_work);
+		hart_call(harts[round % nr_harts], queue_all, NULL);
+		work_flush(&bench.item[ITEMS - 1]);
+		ktest_check(seen(&bench.run) == ITEMS, "%u", seen(&bench.run));
+		for (unsigned i = 0; i < ITEMS; i++)
+			ktest_check(bench.log.who[i] == i, "place %u has %u", i, bench.log.who[i]);
+	}
+}
+
+static void wait_at_gate(struct work *w)
+{
+	(void)w;
+	ktest_check(!count_up(&bench.inside), "runs twice at once");
+	complete(&bench.entered);
+	ktest_check(ktest_eventually(seen(&bench.gate_open)));
+	atomic_add_u32(&bench.inside, -1u, acq_rel);
+	count_up(&bench.run);
+}
+
+static void open_gate(void *arg)
+{
+	(void)arg;
+	sched_sleep_ns(2 * NS_PER_MS);
+	atomic_store_u32(&bench.gate_open, 1, release);
+}
+
+KTEST(work, flush_waits_for_a_run_that_has_begun)
+{
+	struct thread *t;
+
+	bench_init(wait_at_gate);
+	work_queue(&bench.item[0]);
+	wait_for_completion(&bench.entered);
+	t = wait_spawn("opens", open_gate, NULL, 0);
+	work_flush(&bench.item[0]);
+	ktest_check(seen(&bench.run) == 1);
+	if (t)
+		thread_join(t, NULL);
+	/* Nothing to wait for: never queued, and long done. */
+	work_flush(&bench.item[1]);
+	work_flush(&bench.item[0]);
+}
+
+KTEST(work, item_that_runs_and_is_queued_elsewhere_runs_after_itself)
+{
+	struct thread *t;
+
+	bench_init(wait_at_gate);
+	work_queue(&bench.item[0]);
+	wait_for_completion(&bench.entered);
+	/* Free again since it began; from every hart it goes to where it runs. */
+	hart_call(harts[nr_harts - 1], queue_in_handler, &bench.item[0]);
+	ktest_check(!work_queue(&bench.item[0]));
+	t = wait_spawn("opens", open_gate, NULL, 0);
+	work_flush(&bench.item[0]);
+	ktest_check(seen(&bench.run) == 2, "%u", seen(&bench.run));
+	if (t)
+		thread_join(t, NULL);
+}
+
+KTEST(work, cancel_takes_what_has_not_begun)
+{
+	bool later;
+
+	bench_init(wait_at_gate);
+	work_init(&bench.item[1], log_work);
+	preempt_disable();
+	work_queue(&bench.item[0]);
+	later = work_queue(&bench.item[1]);
+	preempt_enable();
+	ktest_check(later);
+	wait_for_completion(&bench.entered);
+	/* On the same hart's queue, unless that had moved us: then it may have run. */
+	if (work_cancel(&bench.item[1]))
+		ktest_check(!seen(&bench.log.n));
+	ktest_check(!work_cancel(&bench.item[1]));
+	ktest_check(!work_cancel(&bench.item[0]));
+	atomic_store_u32(&bench.gate_open, 1, release);
+	ktest_check(!work_cancel_sync(&bench.item[0]));
+	ktest_check(seen(&bench.run) >= 1 && !seen(&bench.inside));
+	ktest_check(work_queue(&bench.item[0]));
+	work_flush(&bench.item[0]);
+}
+
+/* ---- Storm ---------------------------------------------------------------------------------- */
+
+static struct busy_item {
+	struct work work;
+	atomic_u32 asked; /* true work_queue()s */
+	atomic_u32 ran, cancelled, inside;
+} busy[ITEMS];
+
+static void run_busy(struct work *w)
+{
+	struct busy_item *b = container_of(w, struct busy_item, work);
+
+	ktest_check(!count_up(&b->inside), "runs twice at once");
+	if (seen(&b->ran) % 16 == 0)
+		sched_sleep_ns(1000);
+	atomic_add_u32(&b->inside, -1u, acq_rel);
+	count_up(&b->ran);
+}
+
+static void ask(void *arg)
+{
+	struct busy_item *b = arg;
+
+	if (work_queue(&b->work))
+		count_up(&b->asked);
+}
+
+static void storm(unsigned i, void *arg)
+{
+	uint64_t seed = i + 1;
+
+	(void)arg;
+	for (unsigned n = 0; n < 400; n++) {
+		struct busy_item *b = &busy[ktest_random(&seed) % ITEMS];
+
+		switch (ktest_random(&seed) % 8) {
+		case 0:
+			work_flush(&b->work);
+			break;
+		case 1:
+			if (work_cancel(&b->work))
+				count_up(&b->cancelled);
+			break;
+		case 2:
+			if (work_cancel_sync(&b->work))
+				count_up(&b->cancelled);
+			break;
+		case 3:
+			hart_call(harts[ktest_random(&seed) % nr_harts], ask, b);
+			break;
+		default:
+			ask(b);
+			break;
+		}
+	}
+}
+
+KTEST(work, storm_of_queues_flushes_and_cancels_loses_and_doubles_nothing)
+{
+	for (unsigned i = 0; i < ITEMS; i++) {
+		busy[i] = (struct busy_item){0};
+		work_init(&busy[i].work, run_busy);
+	}
+	ktest_parallel(2 * ktest_harts(), storm, NULL);
+	for (unsigned i = 0; i < ITEMS; i++) {
+		struct busy_item *b = &busy[i];
+
+		work_flush(&b->work);
+		ktest_check(seen(&b->ran) + seen(&b->cancelled) == seen(&b->asked),
+			"item %u: %u asked, %u ran, %u cancelled", i, seen(&b->asked),
+			seen(&b->ran), seen(&b->cancelled));
+		ktest_check(!work_cancel(&b->work));
+	}
+}
+
+/* ---- Checks, harts -------------------------------------------------------------------------- */
+
+static void flush_itself(struct work *w)
+{
+	work_flush(w);
+	count_up(&bench.run);
+}
+
+KTEST(work, flush_out_of_its_own_work_is_reported)
+{
+	if (!CONFIG_LOCKCHECK) {
+		ktest_skip("no lock checker");
+		return;
+	}
+	bench_init(flush_itself);
+	ktest_expect_reports(KIND_OWNERSHIP);
+	work_queue(&bench.item[0]);
+	ktest_check(ktest_eventually(seen(&bench.run) == 1));
+	ktest_check(ktest_reports_seen() == 1);
+	work_flush(&bench.item[0]);
+}
+
+static struct hart_meta *stopped;
+
+static void queue_there(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 1; i < ITEMS; i++)
+		ktest_check(work_queue(&bench.item[i]));
+}
+
+static void stop_queue(void *arg)
+{
+	(void)arg;
+	ktest_check(!work_hart_stop(stopped));
+	count_up(&bench.log.n);
+}
+
+KTEST(work, queue_that_closes_hands_its_work_on)
+{
+	struct thread *t;
+
+	if (ktest_harts() < 2) {
+		ktest_skip("one hart");
+		return;
+	}
+	bench_init(wait_at_gate);
+	for (unsigned i = 1; i < ITEMS; i++)
+		work_init(&bench.item[i], log_work);
+	atomic_store_u32(&bench.log.n, 0, relaxed);
+	stopped = harts[hart_mask_next(&harts_online, hart_mask_first(&harts_online))];
+	hart_call(stopped, queue_in_handler, &bench.item[0]);
+	wait_for_completion(&bench.entered);
+	hart_call(stopped, queue_there, NULL);
+	ktest_check(work_pending(stopped) == ITEMS - 1, "%u", work_pending(stopped));
+	t = wait_spawn("stops", stop_queue, NULL, 0);
+	sched_sleep_ns(NS_PER_MS);
+	ktest_check(seen(&bench.run) == 0);
+	atomic_store_u32(&bench.gate_open, 1, release);
+	if (t)
+		thread_join(t, NULL);
+	for (unsigned i = 0; i < ITEMS; i++)
+		work_flush(&bench.item[i]);
+	ktest_check(seen(&bench.run) == ITEMS, "%u", seen(&bench.run));
+	ktest_check(work_pending(stopped) == 0);
+	/* While it is closed, work of that hart goes to another one. */
+	hart_call(stopped, queue_in_handler, &bench.item[1]);
+	ktest_check(work_pending(stopped) == 0);
+	work_flush(&bench.item[1]);
+	ktest_check(seen(&bench.run) == ITEMS + 1);
+	work_hart_start(stopped);
+	hart_call(stopped, queue_in_handler, &bench.item[1]);
+	work_flush(&bench.item[1]);
+	ktest_check(seen(&bench.run) == ITEMS + 2);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What stress programs share: how long they go on, threads, complaints. A program uses static
+ * memory of its own, so it does not run twice at once; different programs may (stress all).
+ *
+ * The end is by the clock or by Ctrl-C; no verdict is.
+ */
+#ifndef TESTS_STRESS_STRESS_H
+#define TESTS_STRESS_STRESS_H
+
+#include "kernel/lock/atomic.h"
+#include "kernel/shell/command.h"
+#include "lib/random.h"
+#include "lib/types.h"
+
+#define STRESS_WORKERS_MAX 256
+
+/* One program's run. */
+struct stress_run {
+	const char *name;
+	uint64_t until_ns;
+	atomic_u32 failures;
+};
+
+/* Begins a run of `seconds`. */
+void stress_begin(struct stress_run *run, const char *name, unsigned seconds);
+/* Whether to go on: time is left, nothing failed, nobody typed Ctrl-C. Either. */
+bool stress_more(struct stress_run *run);
+/* Notes a failure; says it if it is the first. Either. */
+void stress_fail(struct stress_run *run, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+#define stress_check(run, cond, ...) \
+	do { \
+		if (!(cond)) \
+			stress_fail(run, __VA_ARGS__); \
+	} while (0)
+/* 0, or -EIO if anything failed. */
+int stress_end(struct stress_run *run);
+
+/*
+ * Runs fn(i) for i in [0, n) in threads of their own and waits for their end. Threads that could
+ * not be made are failures. Thread, may sleep.
+ */
+void stress_threads(struct stress_run *run, unsigned n, void (*fn)(unsigned i));
+/* Twice as many workers as harts are online, within the bound. */
+unsigned stress_workers(void);
+
+#endif
