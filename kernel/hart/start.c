@@ -15,6 +15,11 @@
  * (acquire). The state moves by compare-and-swap, so "given up" (STARTING -> FAILED) and "arrived"
  * (STARTING or FAILED -> ONLINE) cannot both win.
  *
+ * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
+ * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
+ * boot code there recognises it and stops it; here it is seen as a hart that was started and is
+ * stopped.
+ *
  * No locks: hart_start_all is called once, by boot.
  */
 #include "kernel/hart/bringup.h"
@@ -26,6 +31,9 @@
 #include "lib/errno.h"
 
 #define PATIENCE_NS (30 * NS_PER_SEC)
+
+/* Asking the firmware costs a call a hart: once in so many naps. */
+#define LOST_NAPS 16
 
 static uint64_t patience_ns = PATIENCE_NS;
 static void (*nap)(void) = relax;
@@ -111,6 +119,19 @@ static void start_round(void)
 			start_one(h);
 }
 
+/* Harts that went astray and stopped themselves are started again. */
+static void repeat_lost_starts(void)
+{
+	for_each_hart(h) {
+		if (atomic_load_u32(&h->state, relaxed) != HART_STARTING ||
+			arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
+			continue;
+		log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
+			(unsigned long)h->hartid);
+		start_one(h);
+	}
+}
+
 static void give_up_missing(void)
 {
 	for_each_hart(h) {
@@ -131,7 +152,7 @@ static void give_up_missing(void)
 
 unsigned hart_start_all(void)
 {
-	unsigned online = 0;
+	unsigned online = 0, naps = 0;
 	uint64_t since;
 
 	start_round();
@@ -148,6 +169,8 @@ unsigned hart_start_all(void)
 		}
 		nap();
 		start_round();
+		if (++naps % LOST_NAPS == 0)
+			repeat_lost_starts();
 	}
 	/* What the harts stored before they joined. Partner: the release in hart_join. */
 	fence_acquire();

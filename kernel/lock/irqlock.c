@@ -88,9 +88,10 @@ enum node_state {
 
 /* Measured with 2, 4, 16 harts on 2 host cores; a load with its relax is 50-100 ns there. */
 struct irqlock_tuning irqlock_tuning = {
-	.newcomer_spins = 200,
-	.queued_spins = 200,
-	.head_spins = 400,
+	.newcomer_spins = 400,
+	.newcomer_pause = 16,
+	.queued_spins = 50,
+	.head_spins = 100,
 	.max_steals = 48,
 	.steal_weight = 16,
 	.park_with_timer = true,
@@ -152,15 +153,19 @@ void irqlock_kick(uint32_t old)
 static bool wait_as_newcomer(struct irqlock *lock, bool before, enum irqlock_policy policy)
 {
 	unsigned spins = policy == IRQLOCK_FIFO ? 0 : irqlock_tuning.newcomer_spins;
+	unsigned pause = 1;
 	uint32_t word;
 
-	for (unsigned n = 0; policy == IRQLOCK_TAS || n < spins; n++) {
+	for (unsigned n = 0; policy == IRQLOCK_TAS || n < spins;) {
 		arch_irq_restore(before);
 		do {
-			relax();
+			for (unsigned i = 0; i < pause; i++, n++)
+				relax();
+			if (pause < irqlock_tuning.newcomer_pause)
+				pause *= 2;
 			/* Relaxed: the compare-and-swap that takes it is the acquire. */
 			word = atomic_load_u32(&lock->word, relaxed);
-		} while (!takeable(word, policy) && (policy == IRQLOCK_TAS || ++n < spins));
+		} while (!takeable(word, policy) && (policy == IRQLOCK_TAS || n < spins));
 		arch_irq_disable();
 		if (take_as_newcomer(lock, &word))
 			return true;
@@ -275,6 +280,9 @@ void irqlock_wait(struct irqlock *lock, bool before)
 	enum irqlock_policy policy = irqlock_policy(lock);
 	struct lock_hart *h, *predecessor;
 
+	/* Under contention the usual case is a free lock with a sleeping head. */
+	if (irqlock_try_slow(lock))
+		return;
 	lock_stat(lock->class, LOCK_CONTENDED);
 	if (wait_as_newcomer(lock, before, policy))
 		return;

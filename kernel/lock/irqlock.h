@@ -185,6 +185,7 @@ static inline bool irqlock_is_locked(const struct irqlock *lock)
  */
 struct irqlock_tuning {
 	unsigned newcomer_spins, queued_spins, head_spins;
+	unsigned newcomer_pause; /* longest row of steps between two looks of a newcomer */
 	unsigned max_steals;	/* <= 62: the field must not overflow */
 	unsigned steal_weight;	/* a hart's every so many-th steal is counted; 0 and 1: all */
 	bool park_with_timer;	/* a timer interrupt ends a sleep as well; nothing depends on it */

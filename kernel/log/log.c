@@ -63,6 +63,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	len = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (len > LOG_TEXT_MAX)
+		memcpy(text + LOG_TEXT_MAX - 3, "...", 3);
 	rec.len = (uint8_t)MIN(MAX(len, 0), LOG_TEXT_MAX);
 
 	irqlock_acquire(&log_lock);

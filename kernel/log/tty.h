@@ -22,7 +22,7 @@ void tty_set_waker(void (*fn)(void));
 /* Whether Ctrl-C came in since the last tty_clear_break. Either. */
 bool tty_break(void);
 void tty_clear_break(void);
-/* Input bytes so far, and those that were dropped. */
+/* Input bytes so far, and those that were dropped; both modulo 2^32. */
 uint64_t tty_count(void);
 uint64_t tty_dropped(void);
 

@@ -88,7 +88,7 @@ size_t kmalloc_size(const void *ptr)
 	const struct page *page = page_of_virt(ptr);
 
 	if (page && page->state == PAGE_SLAB)
-		return slab_cache_of(page)->shape.size;
+		return slab_obj_size(&slab_cache_of(page)->shape, ptr);
 	assert(page && page->state == PAGE_LARGE);
 	return PAGE_SIZE << page->order;
 }
@@ -98,7 +98,7 @@ static void *alloc_at(size_t size, unsigned flags, uintptr_t pc)
 	if (size == 0)
 		return NULL;
 	if (size <= KMALLOC_SLAB_MAX)
-		return slab_alloc_at(caches[class_of[div_round_up(size, STEP)]], flags, pc);
+		return slab_alloc_at(caches[class_of[div_round_up(size, STEP)]], size, flags, pc);
 	return alloc_large(size, flags);
 }
 

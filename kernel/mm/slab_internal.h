@@ -39,8 +39,8 @@ static inline bool slab_cache_live(const struct slab_cache *c)
 	return atomic_load_u32(&c->state, acquire) == CACHE_LIVE;
 }
 
-/* slab_alloc and slab_free in the name of `pc`. */
-void *slab_alloc_at(struct slab_cache *c, unsigned flags, uintptr_t pc);
+/* slab_alloc (of `size` bytes, at most the cache's) and slab_free in the name of `pc`. */
+void *slab_alloc_at(struct slab_cache *c, size_t size, unsigned flags, uintptr_t pc);
 void slab_free_at(struct slab_cache *c, void *obj, uintptr_t pc);
 /* Up to n objects out of the slabs, growing the cache if there is none; how many. */
 unsigned slab_take(struct slab_cache *c, void **objs, unsigned n);

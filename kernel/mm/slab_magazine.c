@@ -50,7 +50,7 @@ static noreturn void bad_object(
 
 void *slab_alloc(struct slab_cache *c, unsigned flags)
 {
-	return slab_alloc_at(c, flags, (uintptr_t)__builtin_return_address(0));
+	return slab_alloc_at(c, c->shape.size, flags, (uintptr_t)__builtin_return_address(0));
 }
 
 void slab_free(struct slab_cache *c, void *obj)
@@ -58,7 +58,7 @@ void slab_free(struct slab_cache *c, void *obj)
 	slab_free_at(c, obj, (uintptr_t)__builtin_return_address(0));
 }
 
-void *slab_alloc_at(struct slab_cache *c, unsigned flags, uintptr_t pc)
+void *slab_alloc_at(struct slab_cache *c, size_t size, unsigned flags, uintptr_t pc)
 {
 	uintptr_t last_pc = 0;
 	const char *wrong;
@@ -68,11 +68,11 @@ void *slab_alloc_at(struct slab_cache *c, unsigned flags, uintptr_t pc)
 		atomic_add_ulong(&c->fails, 1, relaxed);
 		return NULL;
 	}
-	wrong = slab_obj_mark_used(&c->shape, obj, pc, &last_pc);
+	wrong = slab_obj_mark_used(&c->shape, obj, size, pc, &last_pc);
 	if (unlikely(wrong))
 		bad_object(c, obj, wrong, last_pc);
 	if (flags & MM_ZERO)
-		memset(obj, 0, c->shape.size);
+		memset(obj, 0, size);
 	return obj;
 }
 

@@ -19,13 +19,14 @@ struct trailer {
 	uint64_t red;
 	uint16_t state;
 	uint16_t next;
+	uint16_t used;
 	uintptr_t pc;
 };
 
 static uint16_t *next_of(const struct slab_shape *shape, void *memory, unsigned i);
 static struct trailer *trailer_of(const struct slab_shape *shape, void *obj);
 static unsigned order_for(uint32_t stride);
-static const char *check_red(const struct slab_shape *shape, void *obj);
+static const char *check_red(const struct slab_shape *shape, void *obj, size_t from);
 static bool all_bytes(const void *at, int byte, size_t n);
 
 void slab_shape_init(struct slab_shape *shape, size_t size, size_t align, bool checks)
@@ -89,7 +90,7 @@ bool slab_page_holds(const struct slab_shape *shape, const void *memory, const v
 }
 
 const char *slab_obj_mark_used(
-	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc)
+	const struct slab_shape *shape, void *obj, size_t used, uintptr_t pc, uintptr_t *last_pc)
 {
 	struct trailer *t = trailer_of(shape, obj);
 	const char *wrong;
@@ -97,15 +98,17 @@ const char *slab_obj_mark_used(
 	if (!shape->checks)
 		return NULL;
 	*last_pc = t->pc;
-	wrong = check_red(shape, obj);
+	wrong = check_red(shape, obj, shape->size);
 	if (wrong)
 		return wrong;
 	if (t->state != STATE_FREE)
 		return "a free object does not say so: its red zone was overwritten";
 	if (!all_bytes(obj, POISON_FREE, shape->size))
 		return "written after it was freed";
-	memset(obj, POISON_NEW, shape->size);
+	memset(obj, POISON_NEW, used);
+	memset((char *)obj + used, RED_BYTE, shape->size - used);
 	t->state = STATE_USED;
+	t->used = (uint16_t)used;
 	t->pc = pc;
 	return NULL;
 }
@@ -119,22 +122,27 @@ const char *slab_obj_mark_free(
 	if (!shape->checks)
 		return NULL;
 	*last_pc = t->pc;
-	wrong = check_red(shape, obj);
-	if (wrong)
-		return wrong;
 	if (t->state == STATE_FREE)
 		return "freed twice";
-	if (t->state != STATE_USED)
+	if (t->state != STATE_USED || t->used > shape->size)
 		return "written behind its end (state)";
+	wrong = check_red(shape, obj, t->used);
+	if (wrong)
+		return wrong;
 	memset(obj, POISON_FREE, shape->size);
 	t->state = STATE_FREE;
 	t->pc = pc;
 	return NULL;
 }
 
-static const char *check_red(const struct slab_shape *shape, void *obj)
+size_t slab_obj_size(const struct slab_shape *shape, const void *obj)
 {
-	if (!all_bytes((char *)obj + shape->size, RED_BYTE, shape->trailer - shape->size) ||
+	return shape->checks ? trailer_of(shape, (void *)obj)->used : shape->size;
+}
+
+static const char *check_red(const struct slab_shape *shape, void *obj, size_t from)
+{
+	if (!all_bytes((char *)obj + from, RED_BYTE, shape->trailer - from) ||
 		trailer_of(shape, obj)->red != RED_WORD)
 		return "written behind its end";
 	return NULL;

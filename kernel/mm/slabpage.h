@@ -6,10 +6,10 @@
  * A free object holds the number of the next free one: in its first bytes, or, with checks, in the
  * trailer behind it, because then every byte of a free object is poison.
  *
- * With checks each object is followed by a red zone (the bytes up to the trailer, and the trailer's
- * first word), by its state and by who changed that last:
+ * With checks each object is followed by a red zone (from the bytes that were asked for up to the
+ * trailer, and the trailer's first word), by its state and by who changed that last:
  *
- *	| size bytes | red, up to 8 bytes | red word | state, next | pc |
+ *	| used bytes | red up to the trailer | red word | state, next, used | pc |
  */
 #ifndef KERNEL_MM_SLABPAGE_H
 #define KERNEL_MM_SLABPAGE_H
@@ -39,12 +39,16 @@ void slab_page_put(const struct slab_shape *shape, struct page *head, void *memo
 bool slab_page_holds(const struct slab_shape *shape, const void *memory, const void *obj);
 
 /*
- * Checks of one object as it is given out, or given back, by `pc`: NULL, or what is wrong (then
- * nothing was changed). Without checks both are empty. *last_pc: who changed its state before.
+ * Checks of one object as it is given out (`used` of its bytes), or given back, by `pc`: NULL, or
+ * what is wrong (then nothing was changed). Without checks both are empty. *last_pc: who changed
+ * its state before.
  */
 const char *slab_obj_mark_used(
-	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc);
+	const struct slab_shape *shape, void *obj, size_t used, uintptr_t pc, uintptr_t *last_pc);
 const char *slab_obj_mark_free(
 	const struct slab_shape *shape, void *obj, uintptr_t pc, uintptr_t *last_pc);
+
+/* Bytes of an object that its owner may use. */
+size_t slab_obj_size(const struct slab_shape *shape, const void *obj);
 
 #endif

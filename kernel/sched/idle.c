@@ -2,13 +2,13 @@
 /*
  * A hart without work, and a hart's coming and going as far as threads are concerned.
  *
- * The idle thread runs on the hart's boot stack and frame row, is in no queue, and is never preempted from a
- * trap. Each round, with SIE off: is there something to do? Then switch. Otherwise sleep (wfi), then
- * open SIE: an interrupt that arrives between the look and the wfi is pending, and ends the wfi at
- * once; its handler runs when SIE opens, and the next round sees what it did.
+ * The idle thread runs on the hart's boot stack and frame row, is in no queue, and is never
+ * preempted from a trap. Each round, with SIE off: is there something to do? Then switch. Otherwise
+ * sleep (wfi), then open SIE: an interrupt that arrives between the look and the wfi is pending,
+ * and ends the wfi at once; its handler runs when SIE opens, and the next round sees what it did.
  *
- * Who puts a thread on an idle hart: enqueues under the queue's lock, then sends an IPI. If the look
- * came before the enqueueing, the IPI is still to come.
+ * Who puts a thread on an idle hart: enqueues under the queue's lock, then sends an IPI. If the
+ * look came before the enqueueing, the IPI is still to come.
  */
 #include "kernel/lock/check.h"
 #include "kernel/sched/internal.h"
@@ -72,8 +72,8 @@ static bool refuse(struct runq *rq)
 	return !only;
 }
 
-/* Moves one queued thread away; false if there is none. Interrupts stay off while it is in transit, and
- * the lock ends in the middle: unchecked. */
+/* Moves one queued thread away; false if there is none. Interrupts stay off while it is in transit,
+ * and the lock ends in the middle: unchecked. */
 static bool evict(struct runq *rq) UNCHECKED_LOCKING
 {
 	struct thread *t;
@@ -88,8 +88,8 @@ static bool evict(struct runq *rq) UNCHECKED_LOCKING
 	irq_off();
 	irqlock_release(&rq->lock);
 	sched_place(t, sched_choose(t, rq->hart), PLACE_MOVED);
-	sched_check_preempt();
 	irq_on();
+	sched_check_preempt();
 	return true;
 }
 
@@ -155,7 +155,7 @@ static void begin_to_count(struct runq *rq)
 
 noreturn void sched_idle_loop(void)
 {
-	struct hart_meta *h = this_hart_unstable();	/* an idle thread stays where it is */
+	struct hart_meta *h = this_hart_unstable(); /* an idle thread stays where it is */
 
 	assert(current_thread() == h->idle);
 	begin_to_count(h->runq);

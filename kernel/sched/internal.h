@@ -12,11 +12,11 @@
 
 /* Why the running thread asks for a decision. */
 enum switch_why {
-	SWITCH_CALL,		/* schedule(): it sleeps if it said so, or looks for somebody better */
-	SWITCH_YIELD,		/* its equals go first */
-	SWITCH_PREEMPT,		/* it was not asked; a prepared sleep ends */
-	SWITCH_EXIT,		/* for ever */
-	SWITCH_IDLE,		/* the idle thread: whoever is there */
+	SWITCH_CALL,	/* schedule(): it sleeps if it said so, or looks for somebody better */
+	SWITCH_YIELD,	/* its equals go first */
+	SWITCH_PREEMPT, /* it was not asked; a prepared sleep ends */
+	SWITCH_EXIT,	/* for ever */
+	SWITCH_IDLE,	/* the idle thread: whoever is there */
 };
 
 /* The decision, and the switch if there is one (sched.c); nothing held, preemption on. */
@@ -65,12 +65,13 @@ void runq_unlock_pair(struct runq *a, struct runq *b) RELEASES(&a->lock, &b->loc
 
 /* Sets of harts. Hints, each with its partner named in place.c; changed by atomic operations. */
 extern struct hart_mask sched_accepting; /* threads may be put there */
-extern struct hart_mask sched_idle;	 /* asleep or about to be; whoever clears a bit wakes that hart */
-extern struct hart_mask sched_queued;	 /* threads wait there (never missing, sometimes stale) */
+extern struct hart_mask
+	sched_idle; /* asleep or about to be; whoever clears a bit wakes that hart */
+extern struct hart_mask sched_queued;	  /* threads wait there (never missing, sometimes stale) */
 extern struct hart_mask sched_running_rt; /* a real-time thread runs there */
 
 enum placing {
-	PLACE_MOVED,		/* was ready elsewhere */
+	PLACE_MOVED, /* was ready elsewhere */
 	PLACE_WOKEN,
 	PLACE_NEW,
 };
@@ -79,19 +80,18 @@ enum placing {
 bool sched_allowed_anywhere(const struct thread *t);
 
 /* May `t` run on rq's hart? */
-static inline bool sched_allowed(const struct thread *t, const struct runq *rq)
-	REQUIRES(&rq->lock)
+static inline bool sched_allowed(const struct thread *t, const struct runq *rq) REQUIRES(&rq->lock)
 {
 	return likely(rq->accepting) &&
-	       (likely(hart_mask_test(&t->affinity, rq->hart)) || sched_allowed_anywhere(t));
+		(likely(hart_mask_test(&t->affinity, rq->hart)) || sched_allowed_anywhere(t));
 }
 
 /* A hart for `t`, which ran on `last`: an index. It may be taken out of sched_idle: the caller puts
  * `t` there or tells that hart. */
 unsigned sched_choose(const struct thread *t, unsigned last);
 /*
- * Queues `t` on the hart `to` or, if it may not run there, on another one. `t` is READY (or NEW), in
- * no queue and on no stack, and only the caller can change that. SIE off, no run queue held.
+ * Queues `t` on the hart `to` or, if it may not run there, on another one. `t` is READY (or NEW),
+ * in no queue and on no stack, and only the caller can change that. SIE off, no run queue held.
  */
 void sched_place(struct thread *t, unsigned to, enum placing how);
 /* Queues `t`, whose rq is `rq`. Returns index + 1 of a hart that sched_tell must be told of once
@@ -132,7 +132,8 @@ static inline void sched_show_rt(struct runq *rq) REQUIRES(&rq->lock)
 	if (unlikely(runq_is_rt(rq->curr) != rq->rt_shown))
 		sched_show_rt_slow(rq);
 }
-/* Preempts the caller if that was asked for meanwhile and it can be. Nothing held by the scheduler. */
+/* Preempts the caller if that was asked for meanwhile and it can be. Nothing held by the scheduler.
+ */
 void sched_preempt_poke(void);
 
 static inline void sched_check_preempt(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a thread is scheduled: priority, weight, affinity; and what others may know of it. All fields
- * are guarded by the lock of the thread's run queue. The locks come from thread_runq_lock, which clang
- * cannot follow: the outer functions are unchecked, what works under the lock is not.
+ * are guarded by the lock of the thread's run queue. The locks come from thread_runq_lock, which
+ * clang cannot follow: the outer functions are unchecked, what works under the lock is not.
  */
 #include "kernel/sched/internal.h"
 #include "kernel/time/clock.h"
@@ -57,7 +57,7 @@ int sched_set_priority(struct thread *t, enum sched_policy policy, unsigned prio
 	unsigned inherited, tell;
 
 	if (policy > SCHED_RR || prio > PRIO_RT_MAX ||
-	    (policy == SCHED_FAIR) != (prio == PRIO_FAIR))
+		(policy == SCHED_FAIR) != (prio == PRIO_FAIR))
 		return -EINVAL;
 	rq = thread_runq_lock(t);
 	inherited = t->prio_effective > t->prio ? t->prio_effective : PRIO_FAIR;
@@ -100,7 +100,11 @@ int sched_set_weight(struct thread *t, unsigned weight) UNCHECKED_LOCKING
 	return 0;
 }
 
-enum affinity_rest { AFFINITY_DONE, AFFINITY_PLACE, AFFINITY_ASK };
+enum affinity_rest {
+	AFFINITY_DONE,
+	AFFINITY_PLACE,
+	AFFINITY_ASK
+};
 
 /* Takes it out of the queue if it may not stay there. */
 static enum affinity_rest affinity_changed(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)
@@ -124,8 +128,8 @@ static void move_away(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNC
 	irq_off();
 	irqlock_release(&rq->lock);
 	sched_place(t, sched_choose(t, rq->hart), PLACE_MOVED);
-	sched_check_preempt();
 	irq_on();
+	sched_check_preempt();
 }
 
 int sched_set_affinity(struct thread *t, const struct hart_mask *mask) UNCHECKED_LOCKING

@@ -2,27 +2,28 @@
 /*
  * Which hart a thread goes to: wake-up placement, stealing, balancing.
  *
- * A thread that wakes up goes to its last hart if that is idle, else to an idle hart of its affinity,
- * else (real-time) to a hart that runs no real-time thread, else to the shortest of three queues: its last,
- * the waker's and one more in turn. A hart that becomes idle steals; a hart that shares itself by slices gives
- * a thread away now and then. Nothing here grows with the number of harts beyond looking at the words of a
- * bit mask.
+ * A thread that wakes up goes to its last hart if that is idle, else to an idle hart of its
+ * affinity, else (real-time) to a hart that runs no real-time thread, else to the shortest of three
+ * queues: its last, the waker's and one more in turn. A hart that becomes idle steals; a hart that
+ * shares itself by slices gives a thread away now and then. Nothing here grows with the number of
+ * harts beyond looking at the words of a bit mask.
  *
- * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue, or
- * out of its sleep: READY, on_rq false, on_hart false), then placed under both locks. In between nobody
- * else moves it: a wake-up sees READY, a steal does not find it, whoever changes its affinity or
- * priority changes fields under the old queue's lock, and sched_place looks at them under that lock.
+ * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue,
+ * or out of its sleep: READY, on_rq false, on_hart false), then placed under both locks. In between
+ * nobody else moves it: a wake-up sees READY, a steal does not find it, whoever changes its
+ * affinity or priority changes fields under the old queue's lock, and sched_place looks at them
+ * under that lock.
  *
  * No waiting thread beside an idle hart: two sets of harts, one protocol.
  *   A hart that idles     sets its bit of sched_idle (AMO, acquire and release), then looks at
  *                         sched_queued and takes the lock of each queue in it.
  *   Who queues a thread   under the queue's lock: sets the bit of sched_queued (AMO) unless it is
  *   behind another one    shown already, then looks at sched_idle and wakes a hart of it.
- * If the bit was not shown, each side's AMO is before its look (.aq orders what follows), so one of the
- * two sees the other. If it was shown, the lock of the queue decides: an idle hart that takes it later
- * finds the thread; one that took it earlier and found nothing cleared the bit under that lock (so it
- * was not shown), or found others and has work.
- * A bit of sched_idle is cleared by whoever wakes that hart, so that two wakers choose two harts.
+ * If the bit was not shown, each side's AMO is before its look (.aq orders what follows), so one of
+ * the two sees the other. If it was shown, the lock of the queue decides: an idle hart that takes
+ * it later finds the thread; one that took it earlier and found nothing cleared the bit under that
+ * lock (so it was not shown), or found others and has work. A bit of sched_idle is cleared by
+ * whoever wakes that hart, so that two wakers choose two harts.
  */
 #include "kernel/sched/internal.h"
 
@@ -90,7 +91,8 @@ static unsigned choose_for_rt(const struct hart_mask *may, unsigned last)
 static unsigned choose_shortest(const struct hart_mask *may, unsigned last)
 {
 	unsigned here = lock_hart()->index;
-	/* Moves on with every decision of the last hart: some other hart, a different one each time. */
+	/* Moves on with every decision of the last hart: some other hart, a different one each
+	 * time. */
 	unsigned long turn = atomic_load_ulong(&runq_of_hart(last)->quiescent, relaxed) / 2;
 	unsigned best = mask_after(may, turn % nr_harts);
 
@@ -268,7 +270,7 @@ bool sched_steal(struct runq *mine)
 		unsigned hart = hart_mask_find(&sched_queued, half ? 0 : mine->hart + 1);
 
 		for (; hart < (half ? mine->hart : CONFIG_MAX_HARTS);
-		     hart = hart_mask_next(&sched_queued, hart)) {
+			hart = hart_mask_next(&sched_queued, hart)) {
 			if (steal_from(mine, runq_of_hart(hart))) {
 				this_hart_unstable()->stats.steals++;
 				return true;
@@ -286,7 +288,7 @@ void sched_balance(struct runq *rq)
 	struct thread *t;
 
 	if (to >= CONFIG_MAX_HARTS || to == rq->hart ||
-	    hart_load(to) + 2 > atomic_load_u32(&rq->load, relaxed))
+		hart_load(to) + 2 > atomic_load_u32(&rq->load, relaxed))
 		return;
 	other = runq_of_hart(to);
 	runq_lock_pair(rq, other);

@@ -30,8 +30,8 @@ static inline void preempt_enable(void)
 	__asm__ volatile("" : : : "memory");
 	t->preempt_depth--;
 	__asm__ volatile("" : : : "memory");
-	/* A preemption between the two loads moves this thread and serves the request: reading another
-	 * hart's flag then costs a look, never a missed request. */
+	/* A preemption between the two loads moves this thread and serves the request: reading
+	 * another hart's flag then costs a look, never a missed request. */
 	if (unlikely(!t->preempt_depth && lock_hart()->need_resched))
 		preempt_enable_slow();
 }

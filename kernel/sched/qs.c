@@ -2,27 +2,26 @@
 /*
  * Quiescent-state reclamation: see qs.h for what a read section is.
  *
- * Each hart has a counter in its run queue: +2 at every scheduling decision, +1 when the idle thread goes to
- * sleep and +1 when it wakes, so that odd means asleep. All three are made where no read section is open: a
- * section keeps preemption off, so it lies between two decisions of its hart; handlers, which are
- * sections too, run in the idle thread only after the second +1.
+ * Each hart has a counter in its run queue: +2 at every scheduling decision, +1 when the idle
+ * thread goes to sleep and +1 when it wakes, so that odd means asleep. All three are made where no
+ * read section is open: a section keeps preemption off, so it lies between two decisions of its
+ * hart; handlers, which are sections too, run in the idle thread only after the second +1.
  *
- * One grace period, by the qs thread, for all entries that were there when it began: note the counters,
- * ask each hart that is not asleep to decide, and wait until each was seen asleep, with another count, or
- * not online. A hart that runs one thread without ticks answers by the IPI.
+ * One grace period, by the qs thread, for all entries that were there when it began: note the
+ * counters, ask each hart that is not asleep to decide, and wait until each was seen asleep, with
+ * another count, or not online. A hart that runs one thread without ticks answers by the IPI.
  *
- * Orders. The updater unpublishes an object, posts, and the qs thread has a full fence before it reads
- * the counters. A hart's step is an AMO with acquire and release:
- *   release  what a section read before the step is done when the step is seen (the qs thread reads by
- *            acquire), so nobody uses what is reclaimed after it;
- *   acquire  what a section reads after the step comes after it. If the step is seen in a period, then a
- *            section after it started from a step that the counters' note (after the unpublishing and the
- *            fence) had not seen, or that it had seen: in the first case the note's load is before
- *            the AMO in the counter's order, so the unpublishing is before the section's loads; in
- *            the second the section is waited for, as the note was even.
- * The same argument holds for the step that ends an idle hart's sleep: noted as odd, the step is after the
- * note, and its handlers see the unpublishing. A hart that comes online does so by AMOs on
- * harts_online and reads shared data after them only.
+ * Orders. The updater unpublishes an object, posts, and the qs thread has a full fence before it
+ * reads the counters. A hart's step is an AMO with acquire and release: release  what a section
+ * read before the step is done when the step is seen (the qs thread reads by acquire), so nobody
+ * uses what is reclaimed after it; acquire  what a section reads after the step comes after it. If
+ * the step is seen in a period, then a section after it started from a step that the counters' note
+ * (after the unpublishing and the fence) had not seen, or that it had seen: in the first case the
+ * note's load is before the AMO in the counter's order, so the unpublishing is before the section's
+ * loads; in the second the section is waited for, as the note was even. The same argument holds for
+ * the step that ends an idle hart's sleep: noted as odd, the step is after the note, and its
+ * handlers see the unpublishing. A hart that comes online does so by AMOs on harts_online and reads
+ * shared data after them only.
  *
  * qs.lock (irqlock, rank QS)
  *   Protects: the list of posted entries.
@@ -40,14 +39,14 @@
 #define POLL_MAX_NS (2 * NS_PER_MS)
 
 DEFINE_LOCK_CLASS(qs_lock_class, .name = "qs", .rank = RANK_QS,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 5,
-		  .protects = "what waits for a grace period");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 5,
+	.protects = "what waits for a grace period");
 
 static struct {
 	struct irqlock lock;
 	struct qs_entry *first GUARDED_BY(&lock);
-	struct qs_entry **last GUARDED_BY(&lock);	/* NULL: the list is empty */
-	struct thread *thread GUARDED_BY(&lock);	/* the qs thread, once it runs */
+	struct qs_entry **last GUARDED_BY(&lock); /* NULL: the list is empty */
+	struct thread *thread GUARDED_BY(&lock);  /* the qs thread, once it runs */
 	atomic_ulong periods;
 } qs = {.lock = IRQLOCK_INIT(&qs_lock_class)};
 

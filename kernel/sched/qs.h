@@ -33,7 +33,8 @@ struct qs_entry {
 };
 
 /* Runs fn(entry) in the qs thread after every section that is open now has ended; entry is the
- * caller's until then and free for anything afterwards. fn may sleep. Either; takes qs.lock (rank QS). */
+ * caller's until then and free for anything afterwards. fn may sleep. Either; takes qs.lock (rank
+ * QS). */
 void qs_call(struct qs_entry *entry, void (*fn)(struct qs_entry *entry));
 /* Returns after every entry that was posted before has run. Thread, may sleep; not from an fn. */
 void qs_barrier(void);

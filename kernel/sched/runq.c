@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The order of ready threads: see runq.h. Pure: no hardware, no clock, takes no lock (the caller holds
- * runq.lock), also compiled for the host tests.
+ * The order of ready threads: see runq.h. Pure: no hardware, no clock, takes no lock (the caller
+ * holds runq.lock), also compiled for the host tests.
  *
- * vruntime is compared by signed difference, so that it may wrap around. The charge of one stretch is
- * bounded (2^50 ticks before weighting, years), so that it cannot overflow.
+ * vruntime is compared by signed difference, so that it may wrap around. The charge of one stretch
+ * is bounded (2^50 ticks before weighting, years), so that it cannot overflow.
  */
 #include "kernel/sched/runq.h"
 
 #include "lib/assert.h"
 
 DEFINE_LOCK_CLASS(runq_lock_class, .name = "runq", .rank = RANK_RUNQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
-		  .protects = "the ready threads of one hart, and how its threads are scheduled");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.protects = "the ready threads of one hart, and how its threads are scheduled");
 
 #define CHARGE_MAX (UINT64_C(1) << 50)
 /* How many threads a search for a movable one looks at. */
@@ -26,12 +26,12 @@ static struct thread *fair_of(struct rbnode *n)
 static bool fair_less(const struct rbnode *a, const struct rbnode *b)
 {
 	return runq_before(container_of(a, struct thread, fair_node)->vruntime,
-			   container_of(b, struct thread, fair_node)->vruntime);
+		container_of(b, struct thread, fair_node)->vruntime);
 }
 
 /* Nobody else knows the queue yet, hence unchecked. */
-void runq_init(struct runq *rq, unsigned hart, struct thread *idle, uint64_t slice)
-	UNCHECKED_LOCKING
+void runq_init(
+	struct runq *rq, unsigned hart, struct thread *idle, uint64_t slice) UNCHECKED_LOCKING
 {
 	irqlock_init(&rq->lock, &runq_lock_class);
 	rq->hart = hart;
@@ -229,8 +229,7 @@ bool runq_preempts(const struct runq *rq, const struct thread *t)
 		return true;
 	if (t->prio_effective != curr->prio_effective)
 		return t->prio_effective > curr->prio_effective;
-	return !runq_is_rt(curr) &&
-	       runq_before(t->vruntime + WAKE_LEAD(rq->slice), curr->vruntime);
+	return !runq_is_rt(curr) && runq_before(t->vruntime + WAKE_LEAD(rq->slice), curr->vruntime);
 }
 
 bool runq_wants_tick(const struct runq *rq)

@@ -3,28 +3,27 @@
  * One run queue a hart: the threads that are ready to run there.
  *
  * Two classes: real-time threads (priority 1..99) in an array of lists, highest priority first,
- * first come first within one; below them the fair ones in a tree by vruntime, which is the time they
- * ran on harts divided by their weight: whoever got the least goes first. That first one is kept out of
- * the tree, in fair_first, so that two threads that take turns never touch the tree. The thread
- * that runs is in neither class's queue (on_rq is false), and the idle thread never is.
+ * first come first within one; below them the fair ones in a tree by vruntime, which is the time
+ * they ran on harts divided by their weight: whoever got the least goes first. That first one is
+ * kept out of the tree, in fair_first, so that two threads that take turns never touch the tree.
+ * The thread that runs is in neither class's queue (on_rq is false), and the idle thread never is.
  *
- * The origin follows the least vruntime of the queue and of the thread that runs, and never goes back.
- * A thread that changes queues keeps its distance to it, one that slept is lifted to a little below it,
- * so that sleeping earns a prompt start and no credit beyond that. It is moved when it is used and when a
- * thread leaves (runq_move_origin), not at each charge.
+ * The origin follows the least vruntime of the queue and of the thread that runs, and never goes
+ * back. A thread that changes queues keeps its distance to it, one that slept is lifted to a little
+ * below it, so that sleeping earns a prompt start and no credit beyond that. It is moved when it is
+ * used and when a thread leaves (runq_move_origin), not at each charge.
  *
  * Times are ticks of arch_time(): the switch path converts none of them.
  *
  * runq.lock (irqlock, rank RUNQ)
- *   Protects: the fields marked GUARDED_BY, and the scheduling fields of each thread whose `rq` is this one.
- *   Taken by: whoever schedules, wakes, ticks: threads and handlers. Held over a context switch: the
- *             thread that is switched to releases it.
- *   Order:    after wait queues, timers and the thread table. Two of them: lower hart index first
- *             (runq_lock_pair).
+ *   Protects: the fields marked GUARDED_BY, and the scheduling fields of each thread whose `rq` is
+ * this one. Taken by: whoever schedules, wakes, ticks: threads and handlers. Held over a context
+ * switch: the thread that is switched to releases it. Order:    after wait queues, timers and the
+ * thread table. Two of them: lower hart index first (runq_lock_pair).
  *
- * While it is free: every thread in a queue is READY, has on_rq set and rq pointing here, and is on no
- * hart's stack; nr_queued is how many there are; bit p of rt_map is set iff rt[p] is not empty; fair_first is NULL
- * iff nr_fair is 0, and nobody in the tree goes before it.
+ * While it is free: every thread in a queue is READY, has on_rq set and rq pointing here, and is on
+ * no hart's stack; nr_queued is how many there are; bit p of rt_map is set iff rt[p] is not empty;
+ * fair_first is NULL iff nr_fair is 0, and nobody in the tree goes before it.
  */
 #ifndef KERNEL_SCHED_RUNQ_H
 #define KERNEL_SCHED_RUNQ_H
@@ -43,51 +42,53 @@
 /* ...and starts at most that far below the origin. */
 #define SLEEPER_CREDIT(slice) ((slice) / 2)
 
-#define RT_LEVELS (PRIO_RT_MAX + 1)	/* rt[0] stays empty */
+#define RT_LEVELS (PRIO_RT_MAX + 1) /* rt[0] stays empty */
 
-/* What is to be done once a switch has left a thread's stack; 0: nothing, it sleeps or is queued. */
+/* What is to be done once a switch has left a thread's stack; 0: nothing, it sleeps or is queued.
+ */
 enum runq_after {
-	AFTER_MOVE = 1 << 0,	/* it is READY and may not run here */
+	AFTER_MOVE = 1 << 0, /* it is READY and may not run here */
 	AFTER_DEAD = 1 << 1,
-	AFTER_KICK = 1 << 2,	/* tell runq.kick, an idle hart, that it waits here */
+	AFTER_KICK = 1 << 2, /* tell runq.kick, an idle hart, that it waits here */
 };
 
 /* Why the thread that runs may be one that must not run here. */
 enum runq_check {
-	CHECK_CURR = 1 << 0,	/* its affinity changed; over when it was looked at */
-	CHECK_ALL = 1 << 1,	/* a thread was put here against its affinity, or none may be here */
+	CHECK_CURR = 1 << 0, /* its affinity changed; over when it was looked at */
+	CHECK_ALL = 1 << 1,  /* a thread was put here against its affinity, or none may be here */
 };
 
 struct runq {
 	struct irqlock lock;
-	unsigned hart;			/* index; constant */
-	struct thread *idle;		/* constant */
-	uint64_t slice;			/* ticks; constant */
-	struct thread *curr GUARDED_BY(&lock);	/* runs on the hart; switch in progress: runs next */
-	unsigned after GUARDED_BY(&lock);	/* enum runq_after */
-	unsigned kick GUARDED_BY(&lock);	/* index: see AFTER_KICK */
-	unsigned check GUARDED_BY(&lock);	/* enum runq_check */
+	unsigned hart;			       /* index; constant */
+	struct thread *idle;		       /* constant */
+	uint64_t slice;			       /* ticks; constant */
+	struct thread *curr GUARDED_BY(&lock); /* runs on the hart; switch in progress: runs next */
+	unsigned after GUARDED_BY(&lock);      /* enum runq_after */
+	unsigned kick GUARDED_BY(&lock);       /* index: see AFTER_KICK */
+	unsigned check GUARDED_BY(&lock);      /* enum runq_check */
 	unsigned nr_queued GUARDED_BY(&lock);
-	unsigned nr_fair GUARDED_BY(&lock);	/* of these in the fair class */
+	unsigned nr_fair GUARDED_BY(&lock); /* of these in the fair class */
 	struct thread *fair_first GUARDED_BY(&lock);
 	struct rbtree fair_rest GUARDED_BY(&lock);
-	uint64_t origin GUARDED_BY(&lock);	/* see above */
-	bool accepting GUARDED_BY(&lock);	/* threads may be put here */
-	bool drained GUARDED_BY(&lock);		/* it was accepting before (idle.c) */
-	bool queued_shown GUARDED_BY(&lock);	/* the bit in sched_queued (place.c) */
-	bool rt_shown GUARDED_BY(&lock);	/* the bit in sched_running_rt */
+	uint64_t origin GUARDED_BY(&lock);   /* see above */
+	bool accepting GUARDED_BY(&lock);    /* threads may be put here */
+	bool drained GUARDED_BY(&lock);	     /* it was accepting before (idle.c) */
+	bool queued_shown GUARDED_BY(&lock); /* the bit in sched_queued (place.c) */
+	bool rt_shown GUARDED_BY(&lock);     /* the bit in sched_running_rt */
 	unsigned ticks GUARDED_BY(&lock);
-	uint64_t tick GUARDED_BY(&lock);	/* when the hart's tick comes; 0: not armed */
-	atomic_u32 load;		/* nr_queued, and curr unless idle; written under the lock */
-	/* qs.c: even in threads, odd while idle; +2 at each scheduling decision. Written by its hart. */
+	uint64_t tick GUARDED_BY(&lock); /* when the hart's tick comes; 0: not armed */
+	atomic_u32 load; /* nr_queued, and curr unless idle; written under the lock */
+	/* qs.c: even in threads, odd while idle; +2 at each scheduling decision. Written by its
+	 * hart. */
 	atomic_ulong quiescent;
 	unsigned long rt_map[BITMAP_WORDS(RT_LEVELS)] GUARDED_BY(&lock);
 	struct list rt[RT_LEVELS] GUARDED_BY(&lock);
 };
 
 enum runq_end {
-	RUNQ_TAIL,		/* behind its equals: woken, yielded, slice used up */
-	RUNQ_HEAD,		/* before its equals: it was preempted */
+	RUNQ_TAIL, /* behind its equals: woken, yielded, slice used up */
+	RUNQ_HEAD, /* before its equals: it was preempted */
 };
 
 /* `rq` is zeroed. No lock. */
@@ -125,7 +126,8 @@ static inline struct thread *runq_first(const struct runq *rq) REQUIRES(&rq->loc
 
 /* Brings the origin up to date. */
 void runq_move_origin(struct runq *rq) REQUIRES(&rq->lock);
-/* Where a thread begins that was asleep, or is new: not below the origin by more than its credit. */
+/* Where a thread begins that was asleep, or is new: not below the origin by more than its credit.
+ */
 void runq_settle(struct runq *rq, struct thread *t, uint64_t credit) REQUIRES(&rq->lock);
 /* Takes t, in no queue, from the origin of `from` to that of `to`. */
 void runq_rebase(struct thread *t, struct runq *from, struct runq *to)

@@ -3,27 +3,28 @@
  * Switching threads.
  *
  * The run queue's lock is held over the switch: reschedule() acquires it in the thread that is left
- * and sched_finish_switch() releases it in the one that goes on. Held locks are the hart's, the interrupt
- * state before the lock is the thread's, so each finds its own. That one lock makes the switch a single
- * step for everybody else: whoever wants to wake, steal or move the thread that is being left needs
- * the lock of its queue, which is this one, and gets it only after the hart has left its frame and stack.
+ * and sched_finish_switch() releases it in the one that goes on. Held locks are the hart's, the
+ * interrupt state before the lock is the thread's, so each finds its own. That one lock makes the
+ * switch a single step for everybody else: whoever wants to wake, steal or move the thread that is
+ * being left needs the lock of its queue, which is this one, and gets it only after the hart has
+ * left its frame and stack.
  *
- * Two ways to leave need more, for they publish the thread outside of this queue: it may not run here
- * any longer (AFTER_MOVE), it is dead (AFTER_DEAD). They are noted in rq->after, and acted upon by
- * sched_finish_switch with SIE still off, so that the thread that goes on cannot be preempted in
- * between and leave the other one in the air.
+ * Two ways to leave need more, for they publish the thread outside of this queue: it may not run
+ * here any longer (AFTER_MOVE), it is dead (AFTER_DEAD). They are noted in rq->after, and acted
+ * upon by sched_finish_switch with SIE still off, so that the thread that goes on cannot be
+ * preempted in between and leave the other one in the air.
  *
- * At the switch (asserted): the lock is held, the irq depth is 1, SIE is off, and the thread that is left
- * is READY or asleep, unless it is left for ever or idle.
+ * At the switch (asserted): the lock is held, the irq depth is 1, SIE is off, and the thread that
+ * is left is READY or asleep, unless it is left for ever or idle.
  *
- * need_resched is the hart's, set with SIE off by wake-ups, ticks and IPIs on it, cleared here. Who sets
- * it sees to it that somebody looks: a handler's exit (interrupt_exit), the end of the outermost
- * preemption-off section (preempt_enable), or the hart's own software interrupt, which comes as soon
- * as interrupts open.
+ * need_resched is the hart's, set with SIE off by wake-ups, ticks and IPIs on it, cleared here. Who
+ * sets it sees to it that somebody looks: a handler's exit (interrupt_exit), the end of the
+ * outermost preemption-off section (preempt_enable), or the hart's own software interrupt, which
+ * comes as soon as interrupts open.
  *
- * Tickless: a tick is armed only while the thread that runs shares its hart by slices (an equal of it
- * is queued). It ends the slice; it is not moved at each switch, so it may come early, finds time left
- * and comes again.
+ * Tickless: a tick is armed only while the thread that runs shares its hart by slices (an equal of
+ * it is queued). It ends the slice; it is not moved at each switch, so it may come early, finds
+ * time left and comes again.
  */
 #include "kernel/irq/irq.h"
 #include "kernel/panic.h"
@@ -155,8 +156,8 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 }
 
 /* A real-time thread is among them, or there is somebody to be told. */
-static void requeue(struct runq *rq, struct thread *prev, struct thread *best,
-			 enum switch_why why) REQUIRES(&rq->lock)
+static void requeue(struct runq *rq, struct thread *prev, struct thread *best, enum switch_why why)
+	REQUIRES(&rq->lock)
 {
 	bool used_up = prev->policy == SCHED_RR && runq_slice_left(prev) <= 0;
 	unsigned tell;
@@ -192,8 +193,8 @@ static struct thread *replace(struct runq *rq, const struct thread *prev) REQUIR
 }
 
 /* Who has the hart from now on; it is out of the queue, and prev in it if it is to wait there. */
-static inline __attribute__((always_inline)) struct thread *
-decide(struct runq *rq, struct thread *prev, enum switch_why why) REQUIRES(&rq->lock)
+static inline __attribute__((always_inline)) struct thread *decide(
+	struct runq *rq, struct thread *prev, enum switch_why why) REQUIRES(&rq->lock)
 {
 	struct thread *best;
 
@@ -355,8 +356,8 @@ static void preempt_interrupted(void)
 
 void preempt_enable_slow(void)
 {
-	/* A handler's exit looks for itself. (In a thread that just moved this may be another hart's
-	 * flag; then the switch that moved it has served the request.) */
+	/* A handler's exit looks for itself. (In a thread that just moved this may be another
+	 * hart's flag; then the switch that moved it has served the request.) */
 	if (lock_hart()->in_irq != IRQ_NONE)
 		return;
 	if (arch_irq_enabled())

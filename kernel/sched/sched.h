@@ -29,14 +29,15 @@
 
 /* Gives the hart to the best thread; sleeps if sched_prepare_sleep said so. Thread, may sleep. */
 void schedule(void);
-/* The same, after sched_prepare_sleep: what it prepared ends at `deadline_ns` (clock_now_ns; UINT64_MAX:
- * never) at the latest, as if by sched_wake. */
+/* The same, after sched_prepare_sleep: what it prepared ends at `deadline_ns` (clock_now_ns;
+ * UINT64_MAX: never) at the latest, as if by sched_wake. */
 void schedule_until(uint64_t deadline_ns);
 /* Lets a thread of the same or a better class and priority go first. Thread, may sleep. */
 void sched_yield(void);
 /*
- * From now on a sched_wake of this thread is not lost: `state` (SLEEPING or SLEEPING_INTR) is stored
- * before anything that the caller loads afterwards (full fence; partner: sched_wake). Thread.
+ * From now on a sched_wake of this thread is not lost: `state` (SLEEPING or SLEEPING_INTR) is
+ * stored before anything that the caller loads afterwards (full fence; partner: sched_wake).
+ * Thread.
  */
 void sched_prepare_sleep(enum thread_state state);
 /* Back to RUNNING; also after a schedule() that slept. Thread. */
@@ -49,8 +50,8 @@ int sched_sleep_until(uint64_t deadline_ns, bool interruptible);
 /* ---- Any thread ---------------------------------------------------------------------------- */
 
 /*
- * Ends the sleep of `t`, if it sleeps or is about to. All earlier stores of the caller are visible to
- * `t` then. Returns whether it did. Either; takes runq.lock (rank RUNQ). `t` may be switched to
+ * Ends the sleep of `t`, if it sleeps or is about to. All earlier stores of the caller are visible
+ * to `t` then. Returns whether it did. Either; takes runq.lock (rank RUNQ). `t` may be switched to
  * before this returns. The caller keeps `t` from being reused (owner, or quiescent-state section).
  */
 bool sched_wake(struct thread *t);
@@ -65,15 +66,16 @@ int sched_set_priority(struct thread *t, enum sched_policy policy, unsigned prio
 void sched_set_effective_priority(struct thread *t, unsigned prio);
 /* kernel/wait recomputes what `t` inherits after its own priority changed. No locks held. */
 void sched_set_pi_hook(void (*fn)(struct thread *t));
-/* Share within the fair class, WEIGHT_MIN..WEIGHT_MAX around WEIGHT_DEFAULT; 0 or -EINVAL. Either. */
+/* Share within the fair class, WEIGHT_MIN..WEIGHT_MAX around WEIGHT_DEFAULT; 0 or -EINVAL. Either.
+ */
 #define WEIGHT_MIN 16
 #define WEIGHT_MAX 65536
 int sched_set_weight(struct thread *t, unsigned weight);
 /*
  * From now on `t` is put on harts of `mask` only. A queued thread moves at once; a running one is
  * asked to leave as soon as it can be preempted (the caller itself: before this returns, if it can
- * be preempted). While no hart of the mask takes threads it may run anywhere. 0, or -EINVAL if no hart
- * of the mask is online (nothing changed). Either.
+ * be preempted). While no hart of the mask takes threads it may run anywhere. 0, or -EINVAL if no
+ * hart of the mask is online (nothing changed). Either.
  */
 int sched_set_affinity(struct thread *t, const struct hart_mask *mask);
 /* Waits until `t` runs on no hart outside of its mask. Thread, may sleep. */
@@ -92,9 +94,9 @@ void sched_init_hart(struct hart_meta *h);
  * nothing held. */
 noreturn void sched_idle_loop(void);
 /*
- * No thread goes to `h` any more, and what is queued or runs there moves away; returns when its idle
- * thread is all that it runs. Undone by sched_hart_accept. Thread on another hart or on this one, may sleep.
- * -EBUSY: it is the only hart that accepts threads.
+ * No thread goes to `h` any more, and what is queued or runs there moves away; returns when its
+ * idle thread is all that it runs. Undone by sched_hart_accept. Thread on another hart or on this
+ * one, may sleep. -EBUSY: it is the only hart that accepts threads. One call at a time.
  */
 int sched_hart_drain(struct hart_meta *h);
 void sched_hart_accept(struct hart_meta *h);

@@ -3,14 +3,15 @@
  * The table of threads: see table.h.
  *
  * Index 0 is the boot thread, index i > 0 slot (i - 1) % THREADS_PER_CHUNK of chunk (i - 1) /
- * THREADS_PER_CHUNK. Free slots are used again in the order in which they became free: a stale handle then
- * stays recognisable for 65536 rounds through all free slots.
+ * THREADS_PER_CHUNK. Free slots are used again in the order in which they became free: a stale
+ * handle then stays recognisable for 65536 rounds through all free slots.
  *
  * threads.lock (irqlock, rank THREADS)
  *   Protects: the free list, the list of all threads, the number of slots.
  *   Taken by: making and reaping threads, `ps`; threads only.
  *   Order:    before run queues.
- * While it is free: a slot is in the free list, or in the list of all threads and live, or its maker's.
+ * While it is free: a slot is in the free list, or in the list of all threads and live, or its
+ * maker's.
  */
 #include "kernel/sched/table.h"
 
@@ -25,18 +26,18 @@ static_assert(GENERATION_SHIFT == 16, "handle layout of thread.h");
 static_assert(THREAD_MAX < 1 << INDEX_BITS, "an index + 1 fits into a handle");
 
 DEFINE_LOCK_CLASS(threads_lock_class, .name = "threads", .rank = RANK_THREADS,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 20,
-		  .protects = "the table and the list of all threads");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 20,
+	.protects = "the table and the list of all threads");
 
 static struct {
 	struct irqlock lock;
 	struct thread_slot *free_first GUARDED_BY(&lock);
 	struct thread_slot *free_last GUARDED_BY(&lock);
-	atomic_u32 nr_chunks;			/* written under the lock */
-	atomic_u32 nr_live;			/* written under the lock */
-	size_t stride;				/* constant after init */
-	struct thread *boot;			/* constant after init */
-	atomic_ptr chunks[MAX_CHUNKS];		/* each written once, under the lock */
+	atomic_u32 nr_chunks;	       /* written under the lock */
+	atomic_u32 nr_live;	       /* written under the lock */
+	size_t stride;		       /* constant after init */
+	struct thread *boot;	       /* constant after init */
+	atomic_ptr chunks[MAX_CHUNKS]; /* each written once, under the lock */
 } threads = {.lock = IRQLOCK_INIT(&threads_lock_class)};
 
 /* All live threads; the debugger's commands walk it by this name. */
@@ -103,7 +104,8 @@ bool thread_table_grow(void *chunk)
 		return false;
 	}
 	for (unsigned i = 0; i < THREADS_PER_CHUNK; i++) {
-		struct thread_slot *slot = (struct thread_slot *)((char *)chunk + i * threads.stride);
+		struct thread_slot *slot = (struct thread_slot *)((char *)chunk +
+			i * threads.stride);
 
 		slot->index = n * THREADS_PER_CHUNK + i + 1;
 		free_push(slot);
@@ -132,7 +134,7 @@ struct thread_slot *thread_slot_take(void)
 uint32_t thread_slot_handle(const struct thread_slot *slot)
 {
 	return (uint32_t)slot->generation << GENERATION_SHIFT |
-	       (slot->index + 1) << THREAD_FLAG_BITS;
+		(slot->index + 1) << THREAD_FLAG_BITS;
 }
 
 void thread_slot_publish(struct thread_slot *slot)

@@ -45,8 +45,8 @@ static bool sleeps(const struct thread *t, bool only_intr)
 /* What is left to do once rq's lock is free. */
 struct wake_rest {
 	bool woken;
-	unsigned tell;		/* for sched_tell */
-	unsigned place;		/* index + 1 of the hart to place it on; 0: it is queued */
+	unsigned tell;	/* for sched_tell */
+	unsigned place; /* index + 1 of the hart to place it on; 0: it is queued */
 };
 
 static struct wake_rest wake_locked(struct runq *rq, struct thread *t, bool only_intr)
@@ -112,8 +112,8 @@ void sched_start(struct thread *t)
 	assert(thread_state(t) == THREAD_NEW);
 	irq_off();
 	sched_place(t, sched_choose(t, thread_runq(t)->hart), PLACE_NEW);
-	sched_check_preempt();
 	irq_on();
+	sched_check_preempt();
 }
 
 /* Wakes a thread at a moment; lies in the frame of that thread. */

@@ -119,7 +119,10 @@ static unsigned __attribute__((noinline)) recurse(unsigned n)
 		block[i] = (unsigned char)hidden(n + i);
 	if (hidden(n) == 0)
 		return 0;
-	return recurse(n + 1) + block[n % sizeof(block)];
+	n = recurse(n + 1);
+	/* The block is looked at after the call, so the call cannot become a jump. */
+	__asm__ volatile("" : : "r"(block) : "memory");
+	return n + block[n % sizeof(block)];
 }
 
 static void crash_stack(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Idle threads: one a hart, on the stack that the hart was booted on. They are never made ready, never
- * end, and are in the table like others, so that reports and owner words can name them.
+ * Idle threads: one a hart, on the stack that the hart was booted on. They are never made ready,
+ * never end, and are in the table like others, so that reports and owner words can name them.
  */
 #include "kernel/hart/hart.h"
 #include "kernel/task/task.h"

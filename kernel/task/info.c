@@ -13,8 +13,8 @@ unsigned thread_count(void)
 	return thread_table_live();
 }
 
-/* Under threads.lock: the thread stays. Its scheduling fields may change meanwhile: a snapshot, each
- * figure right for itself. */
+/* Under threads.lock: the thread stays. Its scheduling fields may change meanwhile: a snapshot,
+ * each figure right for itself. */
 static void fill(struct thread *t, void *arg)
 {
 	struct thread_info *out = arg;

@@ -2,9 +2,9 @@
 /*
  * The reaper: what is left to do for a thread that has ended, in a thread of its own.
  *
- * For every one: its sleeping locks are given up (kernel/wait/abandon.h) before anybody learns that it
- * has ended. Then its joiner is woken, or, if it is detached, stack and slot go back; otherwise it waits
- * for somebody who joins or detaches it.
+ * For every one: its sleeping locks are given up (kernel/wait/abandon.h) before anybody learns that
+ * it has ended. Then its joiner is woken, or, if it is detached, stack and slot go back; otherwise
+ * it waits for somebody who joins or detaches it.
  */
 #include "kernel/sched/sched.h"
 #include "kernel/task/task.h"

@@ -4,7 +4,8 @@
  *
  *   thread_create -> NEW -> thread_run -> ... -> thread_exit: switched away from for ever
  *	-> its hart has left its stack: DEAD, reap_left -> the reaper gives up its locks: ended
- *	-> thread_join, or the reaper if it is detached: task_free: stack, then slot after a grace period
+ *	-> thread_join, or the reaper if it is detached: task_free: stack, then slot after a grace
+ *period
  *
  * A thread never gives anything of itself back: its stack is in use until its hart has left it, and
  * whoever waits for a lock of it looks at its struct. Between `ended` and task_free the thread is a
@@ -24,17 +25,18 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* The reaper works for threads of every priority that join or wait for a lock, a little at a time. */
+/* The reaper works, a little at a time, for threads of every priority that join or wait for a lock. */
 #define REAPER_PRIO PRIO_RT_MAX
 #define SETTLE_POLL_NS NS_PER_MS
 
 DEFINE_LOCK_CLASS(task_join_class, .name = "join", .rank = RANK_THREADS,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 5,
-		  .protects = "who joins and who has ended");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 5,
+	.protects = "who joins and who has ended");
+/* task_join_lock protects who joins and who has ended: task.h says it all. */
 struct irqlock task_join_lock = IRQLOCK_INIT(&task_join_class);
 
 static_assert(offsetof(struct task, slot) == 0 && offsetof(struct thread_slot, thread) == 0,
-	      "a thread, its slot and its task have one address");
+	"a thread, its slot and its task have one address");
 
 void thread_init(void)
 {
@@ -105,7 +107,7 @@ struct task *task_take(const char *name)
 	irqlock_release(&task_join_lock);
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	t->lock.handle = thread_slot_handle(slot);
-	t->lock.irq_before = true;	/* the switch that begins it opens interrupts */
+	t->lock.irq_before = true; /* the switch that begins it opens interrupts */
 	atomic_store_u32(&t->state, THREAD_NEW, relaxed);
 	/* Whose lock guards it until it is placed. */
 	atomic_store_ptr(&t->rq, this_hart_unstable()->runq, relaxed);

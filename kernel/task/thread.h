@@ -2,8 +2,8 @@
 /*
  * Kernel threads: made, run, ended, joined, killed. Life cycle and reaping: kernel/task/thread.c.
  *
- * Whoever makes a thread owns it: it is joined once, or detached; until then the pointer is good. The
- * pointer of another's thread is good inside a quiescent-state read section (thread_of_handle).
+ * Whoever makes a thread owns it: it is joined once, or detached; until then the pointer is good.
+ * The pointer of another's thread is good inside a quiescent-state read section (thread_of_handle).
  */
 #ifndef KERNEL_TASK_THREAD_H
 #define KERNEL_TASK_THREAD_H
@@ -26,8 +26,8 @@ struct thread *thread_create_idle(struct hart_meta *h, const struct stack *stack
 void thread_adopt_boot(struct hart_meta *h, const struct stack *stack);
 
 /*
- * A thread that will run fn(arg), not running yet: fair, default weight, any hart. The name is copied.
- * NULL: no memory, no free slot. Thread, may sleep.
+ * A thread that will run fn(arg), not running yet: fair, default weight, any hart. The name is
+ * copied. NULL: no memory, no free slot. Thread, may sleep.
  */
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg);
 /* Lets it run; once. Either. */
@@ -40,20 +40,22 @@ void thread_discard(struct thread *t);
 /* Ends the running thread; returning from fn is thread_exit(0). Nothing held. Thread. */
 noreturn void thread_exit(int code);
 /*
- * Waits for the end of `t` and gives it back: the pointer is dead afterwards. *code (if not NULL): its
- * exit code. 0; -EDEADLK: it is the caller; -EINVAL: detached, or another one joins it. Thread, may sleep.
+ * Waits for the end of `t` and gives it back: the pointer is dead afterwards. *code (if not NULL):
+ * its exit code. 0; -EDEADLK: it is the caller; -EINVAL: detached, or another one joins it. Thread,
+ * may sleep.
  */
 int thread_join(struct thread *t, int *code);
 /* The same; -ETIMEDOUT after `deadline_ns`: `t` is as before. */
 int thread_join_timeout(struct thread *t, int *code, uint64_t deadline_ns);
 /* Nobody will join it: it goes when it ends. 0 or -EINVAL (detached, or being joined). Either. */
 int thread_detach(struct thread *t);
-/* Asks `t` to end: its interruptible waits return -EINTR from now on, thread_killed() is true. Either. */
+/* Asks `t` to end: its interruptible waits return -EINTR from now on, thread_killed() is true.
+ * Either. */
 void thread_kill(struct thread *t);
 /* Was the running thread killed? Thread. */
 bool thread_killed(void);
-/* The running thread faulted: abandons its sleeping locks and ends with -EFAULT. First function on an
- * emptied stack (arch_thread_restart), SIE off. */
+/* The running thread faulted: abandons its sleeping locks and ends with -EFAULT. First function on
+ * an emptied stack (arch_thread_restart), SIE off. */
 noreturn void thread_die_faulting(void);
 
 /* Returns after everything that ended before the call (detached threads, slots) was given back.
@@ -70,14 +72,14 @@ struct thread_info {
 	enum thread_state state;
 	enum sched_policy policy;
 	unsigned prio, prio_effective, weight;
-	unsigned hart;			/* where it runs or ran last */
+	unsigned hart; /* where it runs or ran last */
 	bool is_idle, killed;
 	uint64_t ran_ns, nr_switches;
 	struct hart_mask affinity;
 	struct stack stack;
 };
-/* Fills *out with the first thread at or after slot *cursor and moves the cursor behind it; false past the
- * last. Start with *cursor = 0. Either; takes threads.lock for each. */
+/* Fills *out with the first thread at or after slot *cursor and moves the cursor behind it; false
+ * past the last. Start with *cursor = 0. Either; takes threads.lock for each. */
 bool thread_info_next(unsigned *cursor, struct thread_info *out);
 
 #endif

@@ -17,7 +17,7 @@ uint64_t bench_cost10(uint64_t with_ns, uint64_t empty_ns, unsigned n)
 void bench_print10(const char *name, uint64_t tenths, const char *unit)
 {
 	shell_printf("bench: %-28s %llu.%llu %s\n", name, (unsigned long long)(tenths / 10),
-		     (unsigned long long)(tenths % 10), unit);
+		(unsigned long long)(tenths % 10), unit);
 }
 
 void bench_print(const char *name, uint64_t value, const char *unit)

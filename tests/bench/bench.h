@@ -27,15 +27,15 @@
 	})
 
 /* Cost of `body` in tenths of a nanosecond, the empty loop taken off. */
-#define BENCH_COST10(n, body) \
-	bench_cost10(BENCH_LOOP(n, body), BENCH_LOOP(n, ), n)
+#define BENCH_COST10(n, body) bench_cost10(BENCH_LOOP(n, body), BENCH_LOOP(n, ), n)
 
 uint64_t bench_cost10(uint64_t with_ns, uint64_t empty_ns, unsigned n);
 /* Prints the line of one figure; `tenths` counts tenths of `unit`. Thread. */
 void bench_print10(const char *name, uint64_t tenths, const char *unit);
 void bench_print(const char *name, uint64_t value, const char *unit);
 
-/* Pins the calling thread to the hart with this index and returns 0, or -Exxx. Thread, may sleep. */
+/* Pins the calling thread to the hart with this index and returns 0, or -Exxx. Thread, may sleep.
+ */
 int bench_pin(unsigned hart);
 /* Undoes bench_pin: every hart. */
 void bench_unpin(void);

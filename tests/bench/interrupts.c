@@ -32,12 +32,12 @@ static int measure_tick(int argc, char **argv)
 	(void)argv;
 	if (err)
 		return err;
-	h = this_hart_unstable();	/* pinned: stays */
+	h = this_hart_unstable(); /* pinned: stays */
 	before = h->stats.irqs[IRQ_TIMER];
 	with = BENCH_LOOP(BENCH_N, program_timer(0));
 	taken = h->stats.irqs[IRQ_TIMER] - before;
 	empty = BENCH_LOOP(BENCH_N, program_timer(far));
-	program_timer(0);	/* lets the handler program what really is next */
+	program_timer(0); /* lets the handler program what really is next */
 	bench_unpin();
 	bench_print10("timer_interrupt", bench_cost10(with, empty, BENCH_N), "ns");
 	return taken >= BENCH_N ? 0 : -EIO;
@@ -67,7 +67,7 @@ static int time_calls(const char *name, struct hart_meta *h, unsigned n)
 /* Keeps a hart running: relaxes until told to end. */
 static void busy_thread(void *arg)
 {
-	atomic_u32 *state = arg;	/* 0: not begun, 1: running, 2: end */
+	atomic_u32 *state = arg; /* 0: not begun, 1: running, 2: end */
 
 	atomic_store_u32(state, 1, relaxed);
 	while (atomic_load_u32(state, relaxed) != 2)

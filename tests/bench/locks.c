@@ -12,17 +12,14 @@
 #include "tests/bench/bench.h"
 
 DEFINE_LOCK_CLASS(bench_spin_class, .name = "bench.spin", .rank = RANK_TEST_SPIN,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000,
-		  .protects = "nothing: measured only");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing: measured only");
 DEFINE_LOCK_CLASS(bench_mix_class, .name = "bench.mix", .rank = RANK_TEST_MIX,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000,
-		  .protects = "nothing: measured only");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing: measured only");
 DEFINE_LOCK_CLASS(bench_wait_class, .name = "bench.wait", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
-		  .protects = "nothing: measured only");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.protects = "nothing: measured only");
 DEFINE_LOCK_CLASS(bench_sleep_class, .name = "bench.sleep", .rank = RANK_TEST_SLEEP,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000,
-		  .protects = "nothing: measured only");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing: measured only");
 
 /* Taken by the bench thread alone, protecting nothing: what is measured is the taking. */
 static struct irqlock irqlock = IRQLOCK_INIT(&bench_spin_class);
@@ -38,37 +35,33 @@ static int measure_locks(int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	bench_print10("irqlock_pair",
-		      BENCH_COST10(BENCH_N, (irqlock_acquire(&irqlock), irqlock_release(&irqlock))),
-		      "ns");
+		BENCH_COST10(BENCH_N, (irqlock_acquire(&irqlock), irqlock_release(&irqlock))),
+		"ns");
 	bench_print10("mutex_pair",
-		      BENCH_COST10(BENCH_N, (mutex_lock(&mutex), mutex_unlock(&mutex))), "ns");
+		BENCH_COST10(BENCH_N, (mutex_lock(&mutex), mutex_unlock(&mutex))), "ns");
 	bench_print10("mixlock_pair",
-		      BENCH_COST10(BENCH_N, (mixlock_lock(&mixlock), mixlock_unlock(&mixlock))),
-		      "ns");
+		BENCH_COST10(BENCH_N, (mixlock_lock(&mixlock), mixlock_unlock(&mixlock))), "ns");
 	bench_print10("irqrwlock_read_pair",
-		      BENCH_COST10(BENCH_N, (irqrwlock_read_acquire(&irqrwlock),
-					     irqrwlock_read_release(&irqrwlock))),
-		      "ns");
+		BENCH_COST10(BENCH_N,
+			(irqrwlock_read_acquire(&irqrwlock), irqrwlock_read_release(&irqrwlock))),
+		"ns");
 	bench_print10("irqrwlock_write_pair",
-		      BENCH_COST10(BENCH_N, (irqrwlock_write_acquire(&irqrwlock),
-					     irqrwlock_write_release(&irqrwlock))),
-		      "ns");
+		BENCH_COST10(BENCH_N,
+			(irqrwlock_write_acquire(&irqrwlock), irqrwlock_write_release(&irqrwlock))),
+		"ns");
 	bench_print10("seqlock_write_pair",
-		      BENCH_COST10(BENCH_N,
-				   (seqlock_write_begin(&seqlock), seqlock_write_end(&seqlock))),
-		      "ns");
+		BENCH_COST10(BENCH_N, (seqlock_write_begin(&seqlock), seqlock_write_end(&seqlock))),
+		"ns");
 	bench_print10("rwmutex_read_pair",
-		      BENCH_COST10(BENCH_N,
-				   (rwmutex_read_lock(&rwmutex), rwmutex_read_unlock(&rwmutex))),
-		      "ns");
+		BENCH_COST10(BENCH_N, (rwmutex_read_lock(&rwmutex), rwmutex_read_unlock(&rwmutex))),
+		"ns");
 	bench_print10("rwmutex_write_pair",
-		      BENCH_COST10(BENCH_N,
-				   (rwmutex_write_lock(&rwmutex), rwmutex_write_unlock(&rwmutex))),
-		      "ns");
+		BENCH_COST10(
+			BENCH_N, (rwmutex_write_lock(&rwmutex), rwmutex_write_unlock(&rwmutex))),
+		"ns");
 	bench_print10("semaphore_pair",
-		      BENCH_COST10(BENCH_N,
-				   (semaphore_down(&semaphore), semaphore_up(&semaphore))),
-		      "ns");
+		BENCH_COST10(BENCH_N, (semaphore_down(&semaphore), semaphore_up(&semaphore))),
+		"ns");
 	return 0;
 }
 BENCH(locks, "uncontended acquire and release of every kind of lock", measure_locks);

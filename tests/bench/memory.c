@@ -34,8 +34,8 @@ static int measure_memory(int argc, char **argv)
 	(void)argv;
 	bench_print10("page_pair", BENCH_COST10(BENCH_N, failed += !page_pair()), "ns");
 	bench_print10("kmalloc_64_pair", BENCH_COST10(BENCH_N, failed += !kmalloc_pair(64)), "ns");
-	bench_print10("kmalloc_1024_pair", BENCH_COST10(BENCH_N, failed += !kmalloc_pair(1024)),
-		      "ns");
+	bench_print10(
+		"kmalloc_1024_pair", BENCH_COST10(BENCH_N, failed += !kmalloc_pair(1024)), "ns");
 	return failed ? -ENOMEM : 0;
 }
 BENCH(memory, "page alloc and free, kmalloc and kfree", measure_memory);

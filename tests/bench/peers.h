@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The locks that the irqlock is measured against: plain test-and-set, ticket and MCS, as textbooks
- * have them. All inside irq_off/irq_on, which is the interrupt save and restore that irqlock_acquire
- * does. They wait by spinning with a pause hint: that is what is compared.
+ * have them. All inside irq_off/irq_on, which is the interrupt save and restore that
+ * irqlock_acquire does. They wait by spinning with a pause hint: that is what is compared.
  *
- * Orders: taking is an acquire (partner: the releasing store of the one before), giving up is a release.
+ * Orders: taking is an acquire (partner: the releasing store of the one before), giving up is a
+ * release.
  */
 #ifndef TESTS_BENCH_PEERS_H
 #define TESTS_BENCH_PEERS_H
@@ -55,11 +56,11 @@ static inline void ticket_release(struct ticket_lock *l)
 /* A hart waits for one MCS lock at a time (interrupts are off): one node a hart is enough. */
 struct mcs_node {
 	atomic_u32 wait;
-	atomic_u32 next;	/* index + 1 */
+	atomic_u32 next; /* index + 1 */
 } __attribute__((aligned(64)));
 
 struct mcs_lock {
-	atomic_u32 tail;	/* index + 1 */
+	atomic_u32 tail; /* index + 1 */
 	struct mcs_node node[CONFIG_MAX_HARTS];
 };
 
@@ -71,8 +72,8 @@ static inline void mcs_acquire(struct mcs_lock *l)
 
 	atomic_store_u32(&n->next, 0, relaxed);
 	atomic_store_u32(&n->wait, 1, relaxed);
-	/* acq_rel: the node's fields before the link (partner: the successor's or predecessor's loads),
-	 * the critical section after the exchange. */
+	/* acq_rel: the node's fields before the link (partner: the successor's or predecessor's
+	 * loads), the critical section after the exchange. */
 	uint32_t before = atomic_xchg_u32(&l->tail, me + 1, acq_rel);
 
 	if (!before)

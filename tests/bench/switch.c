@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* Costs of threads: yield, wake-up, create and join. */
 #include "kernel/hart/hart.h"
+#include "kernel/lock/rank.h"
 #include "kernel/sched/sched.h"
 #include "kernel/shell/command.h"
 #include "kernel/task/thread.h"
 #include "kernel/wait/completion.h"
-#include "kernel/lock/rank.h"
 #include "lib/errno.h"
 #include "tests/bench/bench.h"
 
 DEFINE_LOCK_CLASS(bench_wait_class, .name = "bench.wait", .rank = RANK_WAITQ,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 100,
-		  .protects = "the bench's completions");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 100,
+	.protects = "the bench's completions");
 
 /* Two threads of one hart yield to each other; the partner counts down with the measured one. */
 struct yield_partner {
 	unsigned hart;
-	unsigned left;		/* the partner's own */
+	unsigned left; /* the partner's own */
 };
 
 static void yield_partner(void *arg)
@@ -51,7 +51,8 @@ static int measure_yield(int argc, char **argv)
 	thread_run(t);
 	with = BENCH_LOOP(BENCH_N, sched_yield());
 	empty = BENCH_LOOP(BENCH_N, );
-	/* Each of the measured yields switched there and the partner's switched back: two a round. */
+	/* Each of the measured yields switched there and the partner's switched back: two a round.
+	 */
 	bench_print10("yield", bench_cost10(with, empty, 2 * BENCH_N), "ns");
 	thread_join(t, NULL);
 	bench_unpin();

@@ -25,7 +25,8 @@ static int measure_footprint(int argc, char **argv)
 	bench_print("footprint", (counts.total - counts.free) * (PAGE_SIZE / 1024), "KiB");
 	return 0;
 }
-BENCH(footprint, "all memory that is not free, firmware and page descriptors included", measure_footprint);
+BENCH(footprint, "all memory that is not free, firmware and page descriptors included",
+	measure_footprint);
 
 static int measure_bringup(int argc, char **argv)
 {

@@ -135,7 +135,7 @@ static void excludes_when_everybody_parks(unused_arg void **state)
 	struct irqlock_tuning saved = irqlock_tuning;
 	uint32_t ipis = harts_ipis();
 
-	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 2, 0, false};
+	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 1, 2, 0, false};
 	run_mixed();
 	irqlock_tuning = saved;
 	assert_true(harts_ipis() > ipis);
@@ -145,7 +145,7 @@ static void excludes_with_a_little_of_each(unused_arg void **state)
 {
 	struct irqlock_tuning saved = irqlock_tuning;
 
-	irqlock_tuning = (struct irqlock_tuning){3, 2, 3, 62, 3, false};
+	irqlock_tuning = (struct irqlock_tuning){3, 2, 3, 1, 62, 3, false};
 	run_mixed();
 	irqlock_tuning = saved;
 }
@@ -218,7 +218,7 @@ static void rwlock_excludes_writers_from_everybody(unused_arg void **state)
 	struct irqlock_tuning saved = irqlock_tuning;
 
 	harts_run(HARTS, readers_and_writers);
-	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 2, 0, false};
+	irqlock_tuning = (struct irqlock_tuning){0, 0, 0, 1, 2, 0, false};
 	harts_run(HARTS, readers_and_writers);
 	irqlock_tuning = saved;
 	assert_int_equal(rw_count[0], rw_count[1]);
@@ -283,7 +283,7 @@ static void lock_may_be_freed_by_its_last_owner(unused_arg void **state)
 {
 	struct irqlock_tuning saved = irqlock_tuning;
 
-	irqlock_tuning = (struct irqlock_tuning){1, 1, 1, 2, 0, false};
+	irqlock_tuning = (struct irqlock_tuning){1, 1, 1, 1, 2, 0, false};
 	for (unsigned i = 0; i < 150; i++) {
 		volatile_lock = malloc(sizeof(*volatile_lock));
 		irqlock_init(volatile_lock, &outer_class);

@@ -233,7 +233,7 @@ static void origin_follows_the_least_and_never_goes_back(void **state)
 	runq_move_origin(rq);
 	assert_int_equal(rq->origin, 2000);
 	runq_add(rq, t, RUNQ_TAIL);
-	runq_charge(rq, 5000);		/* curr is ahead of t now: t counts */
+	runq_charge(rq, 5000); /* curr is ahead of t now: t counts */
 	runq_move_origin(rq);
 	assert_int_equal(rq->origin, 3000);
 	runq_remove(rq, t);
@@ -254,7 +254,7 @@ static void sleeper_is_lifted_to_its_credit_only(void **state)
 	rq->origin = 100 * SLICE;
 	runq_settle(rq, t, SLEEPER_CREDIT(SLICE));
 	assert_int_equal(t->vruntime, 100 * SLICE - SLEEPER_CREDIT(SLICE));
-	t->vruntime = 200 * SLICE;	/* ahead: stays so */
+	t->vruntime = 200 * SLICE; /* ahead: stays so */
 	runq_settle(rq, t, SLEEPER_CREDIT(SLICE));
 	assert_int_equal(t->vruntime, 200 * SLICE);
 	free(t);
@@ -318,13 +318,13 @@ static void swap_is_a_removal_and_an_addition(void **state)
 	struct thread *a = new_thread(0, 10), *b = new_thread(0, 20), *c = new_thread(0, 30);
 
 	runq_add(rq, a, RUNQ_TAIL);
-	runq_swap(rq, a, c);		/* nobody else: c is the first */
+	runq_swap(rq, a, c); /* nobody else: c is the first */
 	assert_ptr_equal(runq_first(rq), c);
 	assert_true(c->on_rq && !a->on_rq);
 	runq_add(rq, b, RUNQ_TAIL);
 	assert_ptr_equal(runq_first(rq), b);
 	a->vruntime = 40;
-	runq_swap(rq, b, a);		/* c is the first again, a behind it */
+	runq_swap(rq, b, a); /* c is the first again, a behind it */
 	assert_ptr_equal(take(rq), c);
 	assert_ptr_equal(take(rq), a);
 	assert_int_equal(rq->nr_queued, 0);
@@ -340,13 +340,13 @@ static void tick_is_wanted_only_among_equals(void **state)
 	struct thread *rt = new_thread(9, 0), *rt2 = new_thread(9, 0);
 
 	runq_add(rq, fair2, RUNQ_TAIL);
-	assert_false(runq_wants_tick(rq));	/* idle runs */
+	assert_false(runq_wants_tick(rq)); /* idle runs */
 	rq->curr = fair;
 	assert_true(runq_wants_tick(rq));
 	rq->curr = rt;
 	assert_false(runq_wants_tick(rq));
 	runq_add(rq, rt2, RUNQ_TAIL);
-	assert_false(runq_wants_tick(rq));	/* FIFO */
+	assert_false(runq_wants_tick(rq)); /* FIFO */
 	rt->policy = SCHED_RR;
 	assert_true(runq_wants_tick(rq));
 	rt2->prio_effective = 9;
@@ -377,7 +377,7 @@ static void search_respects_affinity_and_is_bounded(void **state)
 	runq_remove(rq, t[10]);
 	assert_null(runq_first_for(rq, 7));
 	hart_mask_set(&t[79]->affinity, 7);
-	assert_null(runq_first_for(rq, 7));	/* too far behind to be looked for */
+	assert_null(runq_first_for(rq, 7)); /* too far behind to be looked for */
 	for (unsigned i = 0; i < 80; i++)
 		free(t[i]);
 }
@@ -398,7 +398,7 @@ static void wrong_use_is_asserted(void **state)
 /* ---- Against a model: a plain array in the order of arrival ---------------------------------- */
 
 struct model {
-	struct thread *t[MODEL_THREADS];
+	struct thread *t[MODEL_THREADS + 1];
 	unsigned n;
 };
 
@@ -411,8 +411,8 @@ static struct thread *model_first(const struct model *m)
 		struct thread *t = m->t[i];
 
 		if (!best || t->prio_effective > best->prio_effective ||
-		    (t->prio_effective == best->prio_effective && !t->prio_effective &&
-		     (int64_t)(t->vruntime - best->vruntime) < 0))
+			(t->prio_effective == best->prio_effective && !t->prio_effective &&
+				(int64_t)(t->vruntime - best->vruntime) < 0))
 			best = t;
 	}
 	return best;
@@ -437,6 +437,34 @@ static void model_remove(struct model *m, const struct thread *t)
 	m->n--;
 }
 
+static void model_insert(struct model *m, struct thread *t, bool first)
+{
+	unsigned at = first ? 0 : m->n;
+
+	memmove(&m->t[at + 1], &m->t[at], (m->n - at) * sizeof(m->t[0]));
+	m->t[at] = t;
+	m->n++;
+}
+
+static void add_one(struct runq *rq, struct model *m, struct thread *t, struct rng *rng)
+{
+	bool head = rng_one_in(rng, 4);
+
+	t->prio_effective = rng_one_in(rng, 2) ? 0 : rng_between(rng, 1, 99);
+	t->vruntime = UINT64_MAX - 500 + rng_below(rng, 1000);
+	runq_add(rq, t, head ? RUNQ_HEAD : RUNQ_TAIL);
+	model_insert(m, t, head);
+}
+
+static struct thread *remove_one(struct runq *rq, struct model *m, struct rng *rng)
+{
+	struct thread *t = rng_one_in(rng, 2) ? runq_first(rq) : m->t[rng_below(rng, m->n)];
+
+	runq_remove(rq, t);
+	model_remove(m, t);
+	return t;
+}
+
 static void random_operations_match_the_model(void **state)
 {
 	struct runq *rq = rq_of(state);
@@ -451,29 +479,10 @@ static void random_operations_match_the_model(void **state)
 	for (unsigned step = 0; step < 200000; step++) {
 		check_first(runq_first(rq), model_first(&m));
 		assert_int_equal(rq->nr_queued, m.n);
-		if (nr_spare && (!m.n || rng_below(&rng, 2))) {
-			struct thread *t = spare[--nr_spare];
-			bool head = rng_one_in(&rng, 4);
-
-			t->prio_effective = rng_one_in(&rng, 2) ? 0 : rng_between(&rng, 1, 99);
-			t->vruntime = UINT64_MAX - 500 + rng_below(&rng, 1000);
-			runq_add(rq, t, head ? RUNQ_HEAD : RUNQ_TAIL);
-			/* At the head of its equals is before all of them, so before everything. */
-			if (head && t->prio_effective) {
-				memmove(&m.t[1], &m.t[0], m.n * sizeof(m.t[0]));
-				m.t[0] = t;
-			} else {
-				m.t[m.n] = t;
-			}
-			m.n++;
-		} else {
-			struct thread *t = rng_one_in(&rng, 2) ? runq_first(rq)
-							       : m.t[rng_below(&rng, m.n)];
-
-			runq_remove(rq, t);
-			model_remove(&m, t);
-			spare[nr_spare++] = t;
-		}
+		if (nr_spare && (!m.n || rng_below(&rng, 2)))
+			add_one(rq, &m, spare[--nr_spare], &rng);
+		else
+			spare[nr_spare++] = remove_one(rq, &m, &rng);
 	}
 	for (unsigned i = 0; i < nr_spare; i++)
 		free(spare[i]);

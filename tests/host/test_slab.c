@@ -32,7 +32,7 @@ static void objects_fill_a_slab_without_overlap(size_t size, size_t align, bool 
 
 		assert_true(slab_page_holds(&shape, memory, obj));
 		assert_int_equal((uintptr_t)obj % (align > 16 ? align : 16), 0);
-		assert_null(slab_obj_mark_used(&shape, obj, 1, &last));
+		assert_null(slab_obj_mark_used(&shape, obj, size, 1, &last));
 		memset(obj, (int)(n & 0xff), size);
 		objs[n++] = obj;
 	}
@@ -96,7 +96,7 @@ static void random_use_gives_each_object_once(void **state)
 
 			for (unsigned i = 0; i < n; i++)
 				assert_ptr_not_equal(held[i], obj);
-			assert_null(slab_obj_mark_used(&shape, obj, step, &last));
+			assert_null(slab_obj_mark_used(&shape, obj, 48, step, &last));
 			held[n++] = obj;
 		} else if (n > 0) {
 			unsigned i = (unsigned)rng_below(&rng, n);
@@ -117,7 +117,7 @@ static unsigned char *used_object(struct slab_shape *shape, size_t size)
 	slab_shape_init(shape, size, 16, true);
 	slab_page_init(shape, &head, memory);
 	obj = slab_page_take(shape, &head, memory);
-	assert_null(slab_obj_mark_used(shape, obj, 1, &last));
+	assert_null(slab_obj_mark_used(shape, obj, size, 1, &last));
 	return obj;
 }
 
@@ -134,6 +134,28 @@ static void a_write_behind_the_end_is_seen(void **state)
 		assert_int_equal(last, 1);
 		obj[size]--;
 		assert_null(slab_obj_mark_free(&shape, obj, 2, &last));
+	}
+}
+
+static void a_write_behind_what_was_asked_for_is_seen(void **state)
+{
+	(void)state;
+	for (size_t used = 1; used < 64; used++) {
+		struct slab_shape shape;
+		unsigned char *obj;
+		uintptr_t last = 0;
+
+		slab_shape_init(&shape, 64, 16, true);
+		slab_page_init(&shape, &head, memory);
+		obj = slab_page_take(&shape, &head, memory);
+		assert_null(slab_obj_mark_used(&shape, obj, used, 5, &last));
+		assert_int_equal(slab_obj_size(&shape, obj), used);
+		memset(obj, 0, used);
+		obj[used]++;
+		assert_string_equal(
+			slab_obj_mark_free(&shape, obj, 6, &last), "written behind its end");
+		obj[used]--;
+		assert_null(slab_obj_mark_free(&shape, obj, 6, &last));
 	}
 }
 
@@ -159,11 +181,11 @@ static void a_write_after_free_is_seen_at_every_byte(void **state)
 	assert_null(slab_obj_mark_free(&shape, obj, 2, &last));
 	for (unsigned i = 0; i < 40; i++) {
 		obj[i] ^= 1;
-		assert_string_equal(
-			slab_obj_mark_used(&shape, obj, 3, &last), "written after it was freed");
+		assert_string_equal(slab_obj_mark_used(&shape, obj, 40, 3, &last),
+			"written after it was freed");
 		obj[i] ^= 1;
 	}
-	assert_null(slab_obj_mark_used(&shape, obj, 3, &last));
+	assert_null(slab_obj_mark_used(&shape, obj, 40, 3, &last));
 }
 
 static void pointers_into_objects_are_no_objects(void **state)
@@ -186,6 +208,7 @@ int main(void)
 		cmocka_unit_test(waste_is_at_most_an_eighth_where_it_can_be),
 		cmocka_unit_test(random_use_gives_each_object_once),
 		cmocka_unit_test(a_write_behind_the_end_is_seen),
+		cmocka_unit_test(a_write_behind_what_was_asked_for_is_seen),
 		cmocka_unit_test(a_second_free_is_seen),
 		cmocka_unit_test(a_write_after_free_is_seen_at_every_byte),
 		cmocka_unit_test(pointers_into_objects_are_no_objects),

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a thread has in its registers survives every preemption: FP registers and fcsr, integer registers,
- * sstatus. A timer on each hart asks for a new decision every few dozen microseconds, so that the threads
- * that share the hart, each with patterns of its own, interrupt each other thousands of times.
+ * What a thread has in its registers survives every preemption: FP registers and fcsr, integer
+ * registers, sstatus. A timer on each hart asks for a new decision every few dozen microseconds, so
+ * that the threads that share the hart, each with patterns of its own, interrupt each other
+ * thousands of times.
  */
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
 #include "lib/string.h"
 #include "tests/kernel/sched_util.h"
 
-#define SWITCHES 500		/* of each thread, before the test ends */
+#define SWITCHES 500 /* of each thread, before the test ends */
 #define PERIOD_NS (50 * NS_PER_US)
 #define LOOPS 20000
 #define MAX_THREADS 32u
@@ -57,19 +58,21 @@ static void fpu_body(void *arg)
 {
 	unsigned id = (unsigned)(uintptr_t)arg;
 	uint64_t in[32], out[32];
-	uintptr_t fcsr_in = (id % 5) << 5 | (id & 0x1f);	/* rounding mode, flags */
+	uintptr_t fcsr_in = (id % 5) << 5 | (id & 0x1f); /* rounding mode, flags */
 	bool counted = false;
 
 	for (unsigned round = 0; goes_on(&counted); round++) {
 		uintptr_t fcsr = fcsr_in;
 
 		for (unsigned i = 0; i < 32; i++)
-			in[i] = (uint64_t)id << 56 | (uint64_t)i << 48 | (uint64_t)round << 8 | 0x5a;
+			in[i] = (uint64_t)id << 56 | (uint64_t)i << 48 | (uint64_t)round << 8 |
+				0x5a;
 		fpu_hold(in, out, &fcsr, LOOPS);
 		if (memcmp(in, out, sizeof(in)) != 0 || fcsr != fcsr_in) {
-			ktest_fail(__FILE__, __LINE__, "thread %u, round %u: f0 %llx %llx, fcsr %lx %lx",
-				   id, round, (unsigned long long)in[0], (unsigned long long)out[0],
-				   (unsigned long)fcsr_in, (unsigned long)fcsr);
+			ktest_fail(__FILE__, __LINE__,
+				"thread %u, round %u: f0 %llx %llx, fcsr %lx %lx", id, round,
+				(unsigned long long)in[0], (unsigned long long)out[0],
+				(unsigned long)fcsr_in, (unsigned long)fcsr);
 			return;
 		}
 	}
@@ -104,7 +107,7 @@ static void int_body(void *arg)
 		status = read_sstatus() & (SSTATUS_SIE | SSTATUS_FS | SSTATUS_VS | SSTATUS_SUM_MXR);
 		if (memcmp(in, out, sizeof(in)) != 0 || status != SSTATUS_SIE) {
 			ktest_fail(__FILE__, __LINE__, "thread %u, round %lu: sstatus %lx", id,
-				   (unsigned long)round, (unsigned long)status);
+				(unsigned long)round, (unsigned long)status);
 			return;
 		}
 	}
@@ -140,10 +143,10 @@ static void registers_survive(bool bound)
 	sched_set_priority(current_thread(), SCHED_FIFO, 10);
 	count = start_threads(bound);
 	ktest_check(ktest_parallel(ktest_harts(), start_nagger, NULL));
-	/* Unbound threads may end up alone on a hart, where nothing preempts them: the first that had
-	 * enough is enough. */
-	ktest_check(ktest_eventually(ktest_failed() ||
-				     atomic_load_u32(&f.done, relaxed) >= (bound ? count : 1)));
+	/* Unbound threads may end up alone on a hart, where nothing preempts them: the first that
+	 * had enough is enough. */
+	ktest_check(ktest_eventually(
+		ktest_failed() || atomic_load_u32(&f.done, relaxed) >= (bound ? count : 1)));
 	atomic_store_bool(&f.stop, true, relaxed);
 	for (unsigned i = 0; i < count; i++)
 		thread_join(f.threads[i], NULL);

@@ -6,8 +6,9 @@
  * atomics, because helpers of a test fail it from other threads, harts and handlers; the first
  * failure's text is written by whoever raised the count from 0, and read after all have ended.
  *
- * After each test what is left is compared with what was there: free pages (with what the thread
- * table and kernel page tables, which never shrink, took) and threads. Things end a little after
+ * After each test what is left is compared with what was there: threads, slab objects, free pages.
+ * Counted as free: the thread table and kernel page tables, which never shrink, and slabs, whose
+ * number depends on how their objects lie. Things end a little after
  * their test (a dying thread's stack), so a difference is looked at again before it counts.
  */
 #include "tests/kernel/ktest.h"
@@ -15,6 +16,7 @@
 #include "kernel/hart/hart.h"
 #include "kernel/lock/relax.h"
 #include "kernel/mm/page.h"
+#include "kernel/mm/slab.h"
 #include "kernel/sched/sched.h"
 #include "kernel/shell/command.h"
 #include "kernel/task/thread.h"
@@ -36,7 +38,8 @@ static char message[MESSAGE_MAX];
 static const char *skipped;
 
 struct level {
-	size_t pages;
+	size_t pages;	/* free, and those whose number does not say what is in use */
+	size_t objects; /* of all slab caches, in use */
 	unsigned threads;
 };
 
@@ -196,6 +199,17 @@ bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg)
 
 /* ---- The runner ---------------------------------------------------------------------------- */
 
+static size_t live_objects(void)
+{
+	struct slab_info info;
+	size_t sum = 0;
+
+	for (unsigned i = 0; slab_info(i, &info); i++)
+		if (info.name)
+			sum += info.objects - info.cached;
+	return sum;
+}
+
 static void take_level(struct level *out)
 {
 	struct mm_counts counts;
@@ -203,7 +217,8 @@ static void take_level(struct level *out)
 	thread_settle();
 	mm_trim();
 	mm_count(&counts);
-	out->pages = counts.free + counts.table + thread_table_pages();
+	out->pages = counts.free + counts.table + counts.slab + thread_table_pages();
+	out->objects = live_objects();
 	out->threads = thread_count();
 }
 
@@ -213,12 +228,14 @@ static void compare_level(const struct level *before)
 
 	for (unsigned look = 0; look < LEAK_LOOKS; look++) {
 		take_level(&now);
-		if (now.pages >= before->pages && now.threads <= before->threads)
+		if (now.pages >= before->pages && now.objects <= before->objects &&
+		    now.threads <= before->threads)
 			return;
 		sched_sleep_ns(10 * NS_PER_MS);
 	}
-	ktest_fail(__FILE__, __LINE__, "left behind: %ld pages, %d threads",
-		   (long)(before->pages - now.pages), (int)(now.threads - before->threads));
+	ktest_fail(__FILE__, __LINE__, "left behind: %ld pages, %ld objects, %d threads",
+		   (long)(before->pages - now.pages), (long)(now.objects - before->objects),
+		   (int)(now.threads - before->threads));
 }
 
 static void test_body(void *arg)

@@ -26,6 +26,16 @@ DEFINE_LOCK_CLASS(nest_class, .name = "test.nest", .rank = RANK_UNORDERED,
 /* Protects: the data of the torture, and what single tests below say. Taken by threads and handlers. */
 static struct irqlock lock = IRQLOCK_INIT(&torture_class);
 
+/* Helper 0 of a test holds `lock`; it may give it up. */
+static atomic_bool holder_holds, holder_may_go;
+
+static void reset_holder(void)
+{
+	irqlock_init(&lock, &torture_class);
+	atomic_store_bool(&holder_holds, false, relaxed);
+	atomic_store_bool(&holder_may_go, false, relaxed);
+}
+
 static void lock_acquire(void) UNCHECKED_LOCKING
 {
 	irqlock_acquire(&lock);
@@ -81,7 +91,7 @@ KTEST(irqlock, excludes_without_queue)
 
 KTEST(irqlock, parks_and_is_woken_without_any_timer)
 {
-	static const struct irqlock_tuning all_park = {0, 0, 0, 4, 0, false};
+	static const struct irqlock_tuning all_park = {0, 0, 0, 1, 4, 0, false};
 	unsigned long parked = lock_stat_read(&torture_class, LOCK_PARKED);
 
 	torture_with(&all_park, IRQLOCK_QUEUE);
@@ -100,11 +110,14 @@ static void pass_a_sleeper(unsigned i, void *arg) UNCHECKED_LOCKING
 	bool *passed = arg;
 
 	if (i > 0) {
+		while (!atomic_load_bool(&holder_holds, acquire))
+			relax();
 		irqlock_acquire(&lock);
 		irqlock_release(&lock);
 		return;
 	}
 	irqlock_acquire(&lock);
+	atomic_store_bool(&holder_holds, true, release);
 	while (!(atomic_load_u32(&lock.word, relaxed) & IRQLOCK_KICK))
 		relax();
 	irqlock_release(&lock);
@@ -115,7 +128,7 @@ static void pass_a_sleeper(unsigned i, void *arg) UNCHECKED_LOCKING
 
 KTEST(irqlock, is_passed_while_the_head_sleeps)
 {
-	static const struct irqlock_tuning passes = {0, 0, 0, 62, 0, false};
+	static const struct irqlock_tuning passes = {0, 0, 0, 1, 62, 0, false};
 	struct irqlock_tuning saved = irqlock_tuning;
 	bool passed = false;
 
@@ -126,7 +139,7 @@ KTEST(irqlock, is_passed_while_the_head_sleeps)
 	irqlock_tuning = passes;
 	/* The one that was woken may be quicker; it comes, but not by a deadline. */
 	for (unsigned n = 0; n < 1000 && !passed; n++) {
-		irqlock_init(&lock, &torture_class);
+		reset_holder();
 		ktest_parallel(ktest_harts(), pass_a_sleeper, &passed);
 	}
 	irqlock_tuning = saved;
@@ -260,8 +273,6 @@ KTEST(irqlock, release_restores_what_was_there) UNCHECKED_LOCKING
 	arch_irq_enable();
 }
 
-static atomic_bool holder_holds, holder_may_go;
-
 static void hold_until_told(void *arg) UNCHECKED_LOCKING
 {
 	struct irqlock *held = arg;
@@ -291,13 +302,6 @@ static void try_against_holder(unsigned i, unused_arg void *arg) UNCHECKED_LOCKI
 		irq_on();
 	}
 	atomic_store_bool(&holder_may_go, true, release);
-}
-
-static void reset_holder(void)
-{
-	irqlock_init(&lock, &torture_class);
-	atomic_store_bool(&holder_holds, false, relaxed);
-	atomic_store_bool(&holder_may_go, false, relaxed);
 }
 
 KTEST(irqlock, failed_try_leaves_interrupts_as_they_were)
@@ -333,7 +337,7 @@ static void flush_under_lock(unsigned i, unused_arg void *arg) UNCHECKED_LOCKING
 
 KTEST(irqlock, waiters_serve_leaf_calls_of_the_holder)
 {
-	static const struct irqlock_tuning all_park = {0, 0, 0, 4, 0, false};
+	static const struct irqlock_tuning all_park = {0, 0, 0, 1, 4, 0, false};
 	struct irqlock_tuning saved = irqlock_tuning;
 
 	reset_holder();
@@ -370,7 +374,7 @@ static void message_to_waiters(unsigned i, unused_arg void *arg) UNCHECKED_LOCKI
 
 KTEST(irqlock, a_parked_waiter_keeps_the_messages_of_others)
 {
-	static const struct irqlock_tuning all_park = {0, 0, 0, 4, 0, false};
+	static const struct irqlock_tuning all_park = {0, 0, 0, 1, 4, 0, false};
 	struct irqlock_tuning saved = irqlock_tuning;
 	unsigned n = ktest_harts();
 

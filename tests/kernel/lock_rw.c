@@ -149,7 +149,7 @@ KTEST(irqrwlock, readers_never_see_a_writer)
 
 KTEST(irqrwlock, readers_never_see_a_writer_when_all_park)
 {
-	static const struct irqlock_tuning all_park = {0, 0, 0, 4, 0, false};
+	static const struct irqlock_tuning all_park = {0, 0, 0, 1, 4, 0, false};
 	struct irqlock_tuning saved = irqlock_tuning;
 
 	irqlock_tuning = all_park;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Preemption inside interrupt handling: a thread that is interrupted on one hart and goes on from there
- * on another must find itself on that other one: tp is the hart's, not the thread's.
+ * Preemption inside interrupt handling: a thread that is interrupted on one hart and goes on from
+ * there on another must find itself on that other one: tp is the hart's, not the thread's.
  */
 #include "kernel/hart/call.h"
 #include "kernel/time/clock.h"
@@ -22,7 +22,7 @@ struct chaser {
 	struct timer timer;
 	struct hart_call call;
 	struct thread *victim;
-	atomic_u32 sent;	/* times it was sent away out of a handler */
+	atomic_u32 sent; /* times it was sent away out of a handler */
 };
 
 static void send_away(struct chaser *c)
@@ -50,7 +50,8 @@ static void send_by_call(void *arg)
 	send_away(arg);
 }
 
-/* The next interrupt. A handler that missed the victim, because it was moving, is followed by another. */
+/* The next interrupt. A handler that missed the victim, because it was moving, is followed by
+ * another. */
 static void ask_for_interrupt(struct chaser *c, uint32_t sent)
 {
 	preempt_disable();
@@ -87,7 +88,7 @@ static void victim_body(void *arg)
 		for (unsigned n = 0; n < 5000 && atomic_load_u32(&c->sent, relaxed) == sent; n++) {
 			if (!tp_is_right(self) || current_thread() != self) {
 				ktest_fail(__FILE__, __LINE__, "after %u migrations tp is wrong",
-					   (unsigned)sent);
+					(unsigned)sent);
 				return;
 			}
 		}
@@ -112,7 +113,7 @@ KTEST(preempt, thread_resumes_with_the_tp_of_its_new_hart)
 	timer_cancel_sync(&c.timer);
 	ktest_check(ktest_eventually(hart_call_done(&c.call)));
 	ktest_check(atomic_load_u32(&c.sent, relaxed) >= MIGRATIONS, "%u migrations",
-		    (unsigned)atomic_load_u32(&c.sent, relaxed));
+		(unsigned)atomic_load_u32(&c.sent, relaxed));
 }
 
 /* ---- Preemption off ------------------------------------------------------------------------ */
@@ -155,7 +156,7 @@ KTEST(preempt, off_means_off_and_on_means_at_once)
 		off.better = create_on(hart, "better", better_body, NULL);
 		ktest_require(off.better);
 		sched_set_priority(off.better, SCHED_FIFO, 20);
-		thread_run(off.better);		/* runs at once, and sleeps */
+		thread_run(off.better); /* runs at once, and sleeps */
 		preempt_disable();
 		atomic_store_bool(&off.ready, true, relaxed);
 		timer_start(&off.timer, clock_now_ns());

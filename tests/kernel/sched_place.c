@@ -8,7 +8,7 @@
 static struct {
 	atomic_bool stop;
 	atomic_u32 arrived;
-	atomic_u32 hart;	/* index + 1 of where it was seen last */
+	atomic_u32 hart; /* index + 1 of where it was seen last */
 } s;
 
 static void reset(void)
@@ -58,7 +58,7 @@ static void chase(void (*body)(void *))
 		atomic_store_u32(&s.hart, 0, relaxed);
 		ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed)));
 		ktest_check(atomic_load_u32(&s.hart, relaxed) == hart + 1, "on %u, not %u",
-			    (unsigned)atomic_load_u32(&s.hart, relaxed) - 1, hart);
+			(unsigned)atomic_load_u32(&s.hart, relaxed) - 1, hart);
 	}
 	atomic_store_bool(&s.stop, true, relaxed);
 	thread_join(t, NULL);
@@ -174,7 +174,7 @@ KTEST(sched, busy_harts_share_their_queues)
 	for (unsigned i = 0; i < count; i++)
 		sched_set_affinity(t[i], &all);
 	ktest_check(ktest_eventually(sched_hart_load(harts[first]) <= 3 + 2), "%u on hart %u",
-		    sched_hart_load(harts[first]), first);
+		sched_hart_load(harts[first]), first);
 	atomic_store_bool(&s.stop, true, relaxed);
 	for (unsigned i = 0; i < count; i++)
 		thread_join(t[i], NULL);

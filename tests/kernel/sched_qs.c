@@ -102,14 +102,14 @@ KTEST(sched, qs_keeps_an_object_until_its_readers_left)
 	retired = publish_and_retire();
 	qs_barrier();
 	ktest_check(atomic_load_u32(&q.freed, relaxed) == retired, "%u of %u",
-		    (unsigned)atomic_load_u32(&q.freed, relaxed), retired);
+		(unsigned)atomic_load_u32(&q.freed, relaxed), retired);
 	atomic_store_bool(&q.stop, true, relaxed);
 	for (unsigned i = 0; i < n; i++)
 		if (t[i])
 			thread_join(t[i], NULL);
 	kfree(atomic_load_ptr(&q.published, relaxed));
 	ktest_check(atomic_load_u32(&q.bad, relaxed) == 0, "%u dead objects were seen",
-		    (unsigned)atomic_load_u32(&q.bad, relaxed));
+		(unsigned)atomic_load_u32(&q.bad, relaxed));
 }
 
 /* One long section: a grace period that begins in it ends after it. */
@@ -192,5 +192,5 @@ KTEST(sched, qs_barrier_waits_for_all_posted)
 	}
 	qs_barrier();
 	ktest_check(next_number == ARRAY_SIZE(entries) && !out_of_order, "%u ran, %u out of order",
-		    next_number, out_of_order);
+		next_number, out_of_order);
 }

@@ -20,7 +20,7 @@ KTEST(sched, sleep_is_never_too_short)
 		slept = arch_time() - start;
 		/* The clock's nanosecond may begin within the tick that start was read in. */
 		ktest_check(slept + 1 >= ticks, "slept %llu ticks, not %llu",
-			    (unsigned long long)slept, (unsigned long long)ticks);
+			(unsigned long long)slept, (unsigned long long)ticks);
 		latest = MAX(latest, ticks_to_ns(slept - MIN(slept, ticks)));
 	}
 	log_debug("sleeps: at most %llu ns late", (unsigned long long)latest);

@@ -36,8 +36,8 @@ static inline void pin_to(unsigned hart)
 }
 
 /* A thread that is bound to a hart, not running yet; NULL and a failure without memory. */
-static inline struct thread *create_on(unsigned hart, const char *name, void (*fn)(void *arg),
-				       void *arg)
+static inline struct thread *create_on(
+	unsigned hart, const char *name, void (*fn)(void *arg), void *arg)
 {
 	struct hart_mask mask = only_hart(hart);
 	struct thread *t = thread_create(name, fn, arg);

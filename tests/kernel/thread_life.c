@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads from their making to the return of their slot. */
+#include "kernel/mm/kmalloc.h"
 #include "kernel/sched/qs.h"
 #include "kernel/time/clock.h"
 #include "lib/errno.h"
@@ -114,8 +115,8 @@ KTEST(thread, kill_reaches_a_thread_that_waits)
 
 		ktest_require(t);
 		if (i % 2)
-			ktest_check(ktest_eventually(atomic_load_u32(&t->state, relaxed) ==
-						     THREAD_SLEEPING_INTR));
+			ktest_check(ktest_eventually(
+				atomic_load_u32(&t->state, relaxed) == THREAD_SLEEPING_INTR));
 		thread_kill(t);
 		thread_join(t, &code);
 		ktest_check(code == -EINTR && woken <= 1, "code %d, woken %u", code, woken);
@@ -151,28 +152,42 @@ KTEST(thread, handle_names_a_thread_until_it_is_gone)
 	ktest_check(find(handle) == NULL);
 }
 
-KTEST(thread, slot_used_again_has_another_handle)
+#define SLOT_NAMES (1u << 16) /* the part of a handle that names the slot */
+#define REUSES 20
+
+/* Makes threads until some slots were used twice; `last` has the handle that each slot had before.
+ */
+static void use_slots(uint32_t *last)
 {
-	enum { USES = 400 };
-	static uint32_t handles[USES];
 	unsigned reused = 0;
 
-	for (unsigned i = 0; i < USES; i++) {
+	for (unsigned i = 0; reused < REUSES; i++) {
 		struct thread *t = thread_spawn("use", do_nothing, NULL);
+		uint32_t handle, before;
 
-		ktest_require(t);
-		handles[i] = t->lock.handle;
+		/* Free slots are used in turn: all of them first. */
+		ktest_require(
+			t && i < THREAD_MAX + REUSES, "%u threads, %u slots twice", i, reused);
+		handle = t->lock.handle;
+		before = last[handle % SLOT_NAMES / 4];
+		ktest_check(handle != before && find(handle) == t);
+		ktest_check(!before || !find(before), "a handle of the slot's use before is alive");
+		last[handle % SLOT_NAMES / 4] = handle;
+		reused += before != 0;
 		thread_join(t, NULL);
-		if (i % 50 == 49)
+		ktest_check(!find(handle));
+		if (i % 32 == 31)
 			thread_settle();
-		for (unsigned j = 0; j < i; j++) {
-			ktest_require(handles[j] != handles[i], "uses %u and %u", j, i);
-			reused += (handles[j] & 0xffff) == (handles[i] & 0xffff);
-		}
 	}
-	ktest_check(reused > 0, "no slot was used again");
-	for (unsigned i = 0; i < USES; i++)
-		ktest_check(find(handles[i]) == NULL);
+}
+
+KTEST(thread, slot_used_again_has_another_handle)
+{
+	uint32_t *last = kzalloc(SLOT_NAMES / 4 * sizeof(*last), 0);
+
+	ktest_require(last);
+	use_slots(last);
+	kfree(last);
 }
 
 KTEST(thread, idle_threads_have_handles_of_their_own)
@@ -229,7 +244,7 @@ KTEST(thread, storm_of_exits_kills_and_joins_leaves_nothing)
 
 	ktest_check(ktest_parallel(n, storm, NULL));
 	ktest_check(ktest_eventually(thread_count() == before), "%u threads, %u before",
-		    thread_count(), before);
+		thread_count(), before);
 }
 
 KTEST(thread, info_shows_every_live_thread_once)
@@ -247,15 +262,16 @@ KTEST(thread, info_shows_every_live_thread_once)
 			ktest_check(strcmp(info.name, "shown") == 0 && !info.is_idle);
 		}
 	}
-	ktest_check(seen == 1 && n == thread_count(), "%u times, %u of %u", seen, n, thread_count());
+	ktest_check(
+		seen == 1 && n == thread_count(), "%u times, %u of %u", seen, n, thread_count());
 	atomic_store_bool(&flag, true, release);
 	thread_join(t, NULL);
 }
 
 KTEST(thread, long_names_are_cut)
 {
-	struct thread *t = thread_create("a name that is much longer than what fits", do_nothing,
-					 NULL);
+	struct thread *t = thread_create(
+		"a name that is much longer than what fits", do_nothing, NULL);
 
 	ktest_require(t);
 	ktest_check(strlen(t->name) == THREAD_NAME_MAX - 1);
@@ -274,7 +290,8 @@ KTEST(thread, argument_arrives_on_every_hart)
 {
 	for (unsigned i = 0; i < 4 * ktest_harts(); i++) {
 		uint64_t value = 0x1234567890abcdef;
-		struct thread *t = create_on(online_hart(i % ktest_harts()), "arg", check_arg, &value);
+		struct thread *t = create_on(
+			online_hart(i % ktest_harts()), "arg", check_arg, &value);
 
 		ktest_require(t);
 		thread_run(t);

@@ -73,15 +73,17 @@ static void side(unsigned i)
 	bool over = false;
 
 	while (!over) {
-		/* Side 1 reads it after side 0's first turn of the round, which came after. */
 		if (me == 0)
 			atomic_store_bool(&p->over, !stress_more(&run), release);
 		for (unsigned n = 0; n < PER_ROUND; n++) {
 			for (unsigned w = 0; w < ARRAY_SIZE(ways); w++)
 				ways[w](p, me);
+			/* Side 0 said it before its first turn, and cannot say the next one before
+			 * our last turn. */
+			if (n == 0)
+				over = atomic_load_bool(&p->over, acquire);
 			p->passed[me] += ARRAY_SIZE(ways);
 		}
-		over = atomic_load_bool(&p->over, acquire);
 	}
 }
 
