@@ -24,8 +24,8 @@
  * row, stacks), struct trap_frame, phys_t (a physical address, 64 bits on Sv39, 34 on Sv32), and
  * the inline downcalls: arch_irq_*, arch_pause, arch_lock_hart, arch_current.
  */
-#include "arch/types.h"
 #include "arch/inline.h"
+#include "arch/types.h"
 
 struct hart_meta;
 struct thread;
@@ -53,22 +53,22 @@ struct hart_mask;
 
 /* What the device tree and the firmware said about the machine. Constant after boot. */
 struct arch_info {
-	const void *fdt;	  /* the device tree, in the direct map */
+	const void *fdt; /* the device tree, in the direct map */
 	size_t fdt_size;
-	uint32_t timebase_hz;	  /* /cpus timebase-frequency */
-	uintptr_t boot_hartid;	  /* as OpenSBI passed it in a0 */
-	bool has_sstc;		  /* every enabled hart's ISA string has Sstc */
-	const char *paging;	  /* "sv39", "sv48", "sv57", "sv32" */
-	uint32_t sbi_spec;	  /* (major << 24) | minor */
+	uint32_t timebase_hz;  /* /cpus timebase-frequency */
+	uintptr_t boot_hartid; /* as OpenSBI passed it in a0 */
+	bool has_sstc;	       /* every enabled hart's ISA string has Sstc */
+	const char *paging;    /* "sv39", "sv48", "sv57", "sv32" */
+	uint32_t sbi_spec;     /* (major << 24) | minor */
 	uint32_t sbi_impl_id, sbi_impl_version;
-	char sbi_extensions[80];  /* "TIME IPI RFENCE HSM SRST PMU" */
-	uint64_t entry_time;	  /* arch_time() at the first instruction of the kernel */
+	char sbi_extensions[80]; /* "TIME IPI RFENCE HSM SRST PMU" */
+	uint64_t entry_time;	 /* arch_time() at the first instruction of the kernel */
 };
 extern struct arch_info arch_info;
 
 /* ---- Harts ------------------------------------------------------------------------------- */
 
-enum arch_hsm_state {	/* SBI 1.0 section 9, table 9 */
+enum arch_hsm_state { /* SBI 1.0 section 9, table 9 */
 	ARCH_HSM_STARTED = 0,
 	ARCH_HSM_STOPPED,
 	ARCH_HSM_START_PENDING,
@@ -124,16 +124,17 @@ void arch_timer_set(uint64_t tick);
 /* ---- Threads ----------------------------------------------------------------------------- */
 
 /*
- * Prepares `t` to begin in thread_start(t) (upcall below) on its stack (t->stack.base/top, mapped, the guard
- * page below it unmapped) with SIE off. FP unit off until first use. Thread; no locks.
+ * Prepares `t` to begin in thread_start(t) (upcall below) on its stack (t->stack.base/top, mapped,
+ * the guard page below it unmapped) with SIE off. FP unit off until first use. Thread; no locks.
  */
 void arch_thread_init(struct thread *t);
 /*
- * Leaves `prev`, continues `next`; returns in `next`'s context the thread that was left. SIE off, at depth 1
- * of the irq accounting. Saves the callee-saved registers, FP state if dirty; clears the LR/SC
- * reservation; sets the owner: sscratch passes over the hart's boot row to next's row (or stays
- * there for idle), fences if `next`'s stack was mapped after this hart's last fence. The hart's
- * current pointer (tp's first word) is set here. After the return `prev` is on no hart's stack.
+ * Leaves `prev`, continues `next`; returns in `next`'s context the thread that was left. SIE off,
+ * at depth 1 of the irq accounting. Saves the callee-saved registers, FP state if dirty; clears the
+ * LR/SC reservation; sets the owner: sscratch passes over the hart's boot row to next's row (or
+ * stays there for idle), fences if `next`'s stack was mapped after this hart's last fence. The
+ * hart's current pointer (tp's first word) is set here. After the return `prev` is on no hart's
+ * stack.
  */
 struct thread *arch_switch(struct thread *prev, struct thread *next);
 /* Throws away what is on the running thread's stack and calls fn() at its top. SIE off. Used
@@ -146,7 +147,7 @@ enum arch_prot {
 	ARCH_PROT_READ = 1,
 	ARCH_PROT_WRITE = 2,
 	ARCH_PROT_EXEC = 4,
-	ARCH_PROT_DEVICE = 8,	/* strongly ordered MMIO */
+	ARCH_PROT_DEVICE = 8, /* strongly ordered MMIO */
 };
 
 /* Direct map: all RAM, RW without X. Inline in arch/inline.h:
@@ -158,7 +159,7 @@ enum arch_prot {
  * gives zeroed page-table pages (early: from the boot allocator). Boot hart, SIE off.
  */
 struct phys_range {
-	phys_t base, end;	/* [base, end) */
+	phys_t base, end; /* [base, end) */
 };
 void arch_paging_init(const struct phys_range *ranges, unsigned n, phys_t (*alloc)(void));
 /* Where vmap addresses may lie. Constant. */
@@ -181,9 +182,9 @@ void arch_tlb_flush(uintptr_t va, size_t size);
 void arch_icache_flush(void);
 
 /*
- * Maps the page of a device's registers at one of a few fixed slots that stay valid for ever, before
- * and after arch_paging_init: for the console and the exit status while there is no vmap. Returns the
- * address of `pa`, NULL if no slot is left. Boot hart, SIE off.
+ * Maps the page of a device's registers at one of a few fixed slots that stay valid for ever,
+ * before and after arch_paging_init: for the console and the exit status while there is no vmap.
+ * Returns the address of `pa`, NULL if no slot is left. Boot hart, SIE off.
  */
 void *arch_early_mmio(phys_t pa);
 
@@ -216,11 +217,12 @@ void arch_power_reset(void);
 
 /* ---- Upcalls: arch calls these ------------------------------------------------------------ */
 
-/* Boot hart, once: boot row is the owner, boot thread's stack, early page tables (kernel image and a direct map of
- * what holds the kernel and the tree), stvec set, SIE off, arch_info filled. Never returns. */
+/* Boot hart, once: boot row is the owner, boot thread's stack, early page tables (kernel image and
+ * a direct map of what holds the kernel and the tree), stvec set, SIE off, arch_info filled. Never
+ * returns. */
 noreturn void kernel_main(void);
-/* Every other hart, and a hart started again: like above, with final page tables, TLB flushed, tp and the
- * boot row set, on its idle stack. */
+/* Every other hart, and a hart started again: like above, with final page tables, TLB flushed, tp
+ * and the boot row set, on its idle stack. */
 noreturn void hart_main(struct hart_meta *h);
 
 /*
@@ -229,7 +231,7 @@ noreturn void hart_main(struct hart_meta *h);
  * the interrupted thread is to be preempted: the arch then calls interrupt_preempt() on the
  * THREAD's own stack with the frame still live and SIE off; it may return on another hart.
  */
-void interrupt_enter(struct trap_frame *frame, unsigned kind);	/* enum irq_kind */
+void interrupt_enter(struct trap_frame *frame, unsigned kind); /* enum irq_kind */
 void interrupt_timer(void);
 void interrupt_ipi(void);
 void interrupt_external(void);
@@ -238,18 +240,26 @@ void interrupt_preempt(void);
 
 /*
  * A fault of the kernel that no fixup covers (page fault, illegal instruction, misaligned,
- * breakpoint, access fault). On the emergency stack if sp was not trustworthy, on the running stack otherwise.
- * Returns never: kills the thread (locks.md, "A dead holder") or panics.
+ * breakpoint, access fault). On the emergency stack if sp was not trustworthy, on the running stack
+ * otherwise. Returns never: kills the thread (locks.md, "A dead holder") or panics.
  */
 enum fault_kind {
-	FAULT_LOAD, FAULT_STORE, FAULT_FETCH, FAULT_ILLEGAL, FAULT_MISALIGNED, FAULT_BREAKPOINT,
-	FAULT_ECALL, FAULT_STACK_OVERFLOW, FAULT_NESTED, FAULT_UNKNOWN
+	FAULT_LOAD,
+	FAULT_STORE,
+	FAULT_FETCH,
+	FAULT_ILLEGAL,
+	FAULT_MISALIGNED,
+	FAULT_BREAKPOINT,
+	FAULT_ECALL,
+	FAULT_STACK_OVERFLOW,
+	FAULT_NESTED,
+	FAULT_UNKNOWN
 };
 struct fault {
 	enum fault_kind kind;
-	uintptr_t address;	/* stval */
-	uintptr_t cause;	/* scause */
-	bool was_irq_enabled;	/* SPIE of the frame */
+	uintptr_t address;    /* stval */
+	uintptr_t cause;      /* scause */
+	bool was_irq_enabled; /* SPIE of the frame */
 };
 noreturn void kernel_fault(struct trap_frame *frame, const struct fault *fault);
 

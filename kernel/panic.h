@@ -8,7 +8,8 @@
 
 /*
  * Stops the other harts, prints the report and ends QEMU with EXIT_PANIC. Anywhere, any lock held,
- * any context; takes no lock. A second panic on the way is reported and ends with EXIT_DOUBLE_PANIC.
+ * any context; takes no lock. A second panic on the way is reported and ends with
+ * EXIT_DOUBLE_PANIC.
  */
 noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same with another status of kernel/abi/exit.h and the name of what was found. */

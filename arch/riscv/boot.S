@@ -26,8 +26,8 @@ FUNCTION _start
 	/*
 	 * Only the first hart may go on, for what follows clears .bss. OpenSBI 1.1 stores the state
 	 * of a hart that it starts before its address, so a hart that polls its state can leave
-	 * with the address of the boot before: this one (seen once in a hundred boots). aqrl: nothing
-	 * of the boot before the claim; partner: the other harts' claims.
+	 * with the address of the boot before: this one (seen once in a hundred boots). aqrl: no
+	 * part of the boot before the claim; partner: the other harts' claims.
 	 */
 	li t0, 1
 	lla t1, boot_claimed
@@ -76,7 +76,7 @@ END _start
 
 /*
  * A hart that was let go to the wrong address stops itself (SBI 1.0 section 9.2). Whoever started
- * it sees it STOPPED and starts it again (kernel/hart/start.c). Paging off, nothing of memory is used.
+ * it sees it STOPPED and starts it again (kernel/hart/start.c). Paging off, no memory is used.
  */
 stray_hart:
 	li a7, 0x48534d

@@ -15,7 +15,7 @@
 
 #define CAUSE_IRQ_BIT (1ul << (__riscv_xlen - 1))
 /* A thread is preempted only if so much of its stack is left for the way through the scheduler. */
-#define PREEMPT_ROOM 1024
+#define PREEMPT_ROOM 1536
 
 static bool preempt_room(uintptr_t sp);
 static bool on_guard_page(const struct hart_meta *h, uintptr_t addr);

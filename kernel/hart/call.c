@@ -79,9 +79,9 @@ static void call_wait(const struct hart_meta *h, const struct hart_call *call)
 {
 	struct relax wait = RELAX_INIT;
 
-	while (!hart_call_done(call)) {
+	for (unsigned n = 1; !hart_call_done(call); n++) {
 		relax_step(&wait);
-		if (wait.steps % RESEND_STEPS == 0)
+		if (n % RESEND_STEPS == 0)
 			arch_ipi_send_hart(h->hartid);
 	}
 }
@@ -191,6 +191,9 @@ void hart_mailbox_open(struct hart_meta *h)
 	/* The open mailbox before whatever this hart reads next (page tables): see leaf_call_mask.
 	 */
 	fence_full();
+	/* A flag that was set while the mailbox was closed, its interrupt lost, would keep all
+	 * later senders from sending: the handler takes it. */
+	arch_ipi_self();
 }
 
 void hart_mailbox_close(struct hart_meta *h)

@@ -100,8 +100,10 @@ bool hart_leaf_serve(void)
 
 	hart_leaf_handle(h, false);
 	/* Relaxed: only whether somebody else's interrupt must stay; its handler takes the
-	 * messages. */
-	return atomic_load_u32(&h->mailbox.flags, relaxed) & ~(uint32_t)IPI_LEAF;
+	 * messages. The scheduler's own request has no flag: need_resched is this hart's, SIE is
+	 * off. */
+	return (atomic_load_u32(&h->mailbox.flags, relaxed) & ~(uint32_t)IPI_LEAF) ||
+		h->lock.need_resched;
 }
 
 static bool mailbox_closed(const struct hart_meta *h)
@@ -137,9 +139,9 @@ static void leaf_wait(const struct hart_meta *h)
 	unsigned long ticket = atomic_load_ulong(&h->mailbox.leaf_asked, relaxed);
 	struct relax wait = RELAX_INIT;
 
-	while (!leaf_answered(h, ticket)) {
+	for (unsigned n = 1; !leaf_answered(h, ticket); n++) {
 		relax_step(&wait);
-		if (wait.steps % RESEND_STEPS == 0)
+		if (n % RESEND_STEPS == 0)
 			arch_ipi_send_hart(h->hartid);
 	}
 }

@@ -69,8 +69,10 @@ static bool give_up(struct hart_meta *h, int err)
 {
 	uint32_t starting = HART_STARTING;
 
+	if (!atomic_cas_u32(&h->state, &starting, HART_FAILED, relaxed))
+		return false;
 	h->failure = err;
-	return atomic_cas_u32(&h->state, &starting, HART_FAILED, relaxed);
+	return true;
 }
 
 static void refused(struct hart_meta *h, int err)

@@ -6,22 +6,22 @@
  *	atomic_xchg_u32(&a, v, acq_rel)         atomic_cas_u32(&a, &expected, v, acquire)
  *	atomic_add_u32 / or / and (&a, v, relaxed)      all three return the OLD value
  *
- * for u32, u64, ulong (the machine's word), ptr (load, store, xchg, cas) and bool (load, store, xchg).
- * The order is one bare word: relaxed, acquire, release, acq_rel, seq_cst; it becomes a part of a
- * function's name, so an order that an operation cannot have does not compile.
+ * for u32, u64, ulong (the machine's word), ptr (load, store, xchg, cas) and bool (load, store,
+ * xchg). The order is one bare word: relaxed, acquire, release, acq_rel, seq_cst; it becomes a part
+ * of a function's name, so an order that an operation cannot have does not compile.
  *
  * Why not the compiler's: gcc 12.2 for RISC-V, the compiler of Debian 12, drops orders of
- * compare-and-swap (a release one is a plain lr/sc pair, acq_rel has no release, acquire puts .aq on
- * the sc). On RISC-V everything here is inline assembly by the mapping tables of the unprivileged
- * specification ("Mappings from C/C++ primitives to RISC-V primitives"); `make check` disassembles
- * every primitive and compares it with that table. On a host, where the lock sources are
- * tested with pthreads as harts, it is C11, which the thread sanitizer understands.
+ * compare-and-swap (a release one is a plain lr/sc pair, acq_rel has no release, acquire puts .aq
+ * on the sc). On RISC-V everything here is inline assembly by the mapping tables of the
+ * unprivileged specification ("Mappings from C/C++ primitives to RISC-V primitives"); `make check`
+ * disassembles every primitive and compares it with that table. On a host, where the lock sources
+ * are tested with pthreads as harts, it is C11, which the thread sanitizer understands.
  *
- * Every primitive is also a barrier to the compiler as far as its order says. A relaxed access keeps
- * its place among the other accesses of this header, not among plain ones.
+ * Every primitive is also a barrier to the compiler as far as its order says. A relaxed access
+ * keeps its place among the other accesses of this header, not among plain ones.
  *
- * Compare-and-swap is strong: it fails only if the value differs, and then stores it to *expected. On
- * failure it orders like a load: acquire if its order contains acquire, relaxed otherwise.
+ * Compare-and-swap is strong: it fails only if the value differs, and then stores it to *expected.
+ * On failure it orders like a load: acquire if its order contains acquire, relaxed otherwise.
  *
  * Alignment is natural (misaligned atomics trap); bool takes a word, because the machine has no
  * atomics narrower than 32 bits. u64 is native on rv64; on rv32, which has no 64-bit atomics, its
@@ -50,7 +50,7 @@ typedef struct {
 } atomic_ptr;
 
 typedef struct {
-	atomic_u32 as_u32;	/* 0 or 1 */
+	atomic_u32 as_u32; /* 0 or 1 */
 } atomic_bool;
 
 #ifdef __riscv

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * 64-bit atomics on a machine without them (rv32): each operation holds one of a few spin words,
- * chosen by the address, with interrupts off, so that a handler on this hart never spins for the word that
- * it interrupted. The section is a few instructions and calls nothing but relax. Every
+ * chosen by the address, with interrupts off, so that a handler on this hart never spins for the
+ * word that it interrupted. The section is a few instructions and calls nothing but relax. Every
  * operation is a full barrier on both sides: it stands in for any order.
  *
  * Compiles to nothing on rv64.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The primitives of atomic.h on a host, in C11's terms, for tests that run the kernel's sources with
- * pthreads as harts. Included by atomic.h alone.
+ * The primitives of atomic.h on a host, in C11's terms, for tests that run the kernel's sources
+ * with pthreads as harts. Included by atomic.h alone.
  */
 #ifndef KERNEL_LOCK_ATOMIC_HOST_H
 #define KERNEL_LOCK_ATOMIC_HOST_H

@@ -4,10 +4,10 @@
  *
  * Unprivileged specification, "Mappings from C/C++ primitives to RISC-V primitives":
  *
- *	load   relaxed: l                  acquire: l; fence r,rw    seq_cst: fence rw,rw; l; fence r,rw
- *	store  relaxed: s                  release: fence rw,w; s    seq_cst: the same
+ *	load   relaxed: l   acquire: l; fence r,rw   seq_cst: fence rw,rw; l; fence r,rw
+ *	store  relaxed: s   release: fence rw,w; s   seq_cst: the same
  *	amo    none, .aq, .rl, .aqrl, .aqrl
- *	cas    lr; sc     lr.aq; sc     lr; sc.rl     lr.aq; sc.rl     seq_cst: lr.aqrl; sc.rl
+ *	cas    lr; sc   lr.aq; sc   lr; sc.rl   lr.aq; sc.rl   seq_cst: lr.aqrl; sc.rl
  *	fence  acquire: r,rw   release: rw,w   acq_rel: fence.tso   full: rw,rw
  *
  * The lr/sc loops are what the specification promises progress for: four instructions of the base
@@ -35,9 +35,9 @@
 	{ \
 		ctype v; \
 		asm volatile("fence rw,rw\n\tl" w " %0, %1\n\tfence r,rw" \
-			     : "=r"(v) \
-			     : "m"(a->v) \
-			     : "memory"); \
+			: "=r"(v) \
+			: "m"(a->v) \
+			: "memory"); \
 		return v; \
 	}
 
@@ -60,9 +60,9 @@
 	{ \
 		ctype old; \
 		asm volatile("amo" insn "." w suffix " %0, %z2, %1" \
-			     : "=r"(old), "+A"(a->v) \
-			     : "rJ"(v) \
-			     : "memory"); \
+			: "=r"(old), "+A"(a->v) \
+			: "rJ"(v) \
+			: "memory"); \
 		return old; \
 	}
 
@@ -85,9 +85,9 @@
 			     "\tsc." w rl " %1, %z4, %2\n" \
 			     "\tbnez %1, 1b\n" \
 			     "2:" \
-			     : "=&r"(old), "=&r"(failed), "+A"(a->v) \
-			     : "rJ"((long)(stype)want), "rJ"(v) \
-			     : "memory"); \
+			: "=&r"(old), "=&r"(failed), "+A"(a->v) \
+			: "rJ"((long)(stype)want), "rJ"(v) \
+			: "memory"); \
 		*expected = old; \
 		return old == want; \
 	}

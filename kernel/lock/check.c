@@ -3,21 +3,22 @@
  * The lock checker's rules (check.h).
  *
  * Records: lock_hart.held of the hart that holds (irqlocks, and everything that a handler holds),
- * lock_thread.held of the thread that holds (sleeping and mixed locks taken in a thread). A record is
- * written by its own hart with SIE off, or by its own thread, and removed before the lock is given
- * up: whoever has the lock next finds no stale record of the owner before. Others read records for
- * reports only, and may then see one that is half gone; every look bounds the count first.
+ * lock_thread.held of the thread that holds (sleeping and mixed locks taken in a thread). A record
+ * is written by its own hart with SIE off, or by its own thread, and removed before the lock is
+ * given up: whoever has the lock next finds no stale record of the owner before. Others read
+ * records for reports only, and may then see one that is half gone; every look bounds the count
+ * first.
  *
  * The rank rule looks at everything that this hart and, in a thread, this thread holds: each must
  * have a smaller rank than what is asked for. In a handler the interrupted thread's sleeping locks
  * don't count: the handler never waits for that thread.
  *
- * With interrupts on the hart may change at any moment: then only the thread's own fields are looked
- * at, through lock_thread(), never through the lock_hart of a moment before.
+ * With interrupts on the hart may change at any moment: then only the thread's own fields are
+ * looked at, through lock_thread(), never through the lock_hart of a moment before.
  *
- * A sleeping lock's record may have to be found by address when memory is freed. thread_filter counts
- * the records of threads per hashed 256-byte block, so that a free that concerns none (nearly all)
- * is told by one load a block.
+ * A sleeping lock's record may have to be found by address when memory is freed. thread_filter
+ * counts the records of threads per hashed 256-byte block, so that a free that concerns none
+ * (nearly all) is told by one load a block.
  */
 #include "kernel/arch.h"
 #include "kernel/lock/check_internal.h"
@@ -94,8 +95,8 @@ bool might_sleep_at(const char *what, uintptr_t pc)
 	why = why_atomic(h);
 	if (!why)
 		return true;
-	violated(&(struct violation){KIND_CONTEXT, "sleep", NULL, NULL, pc}, "%s may sleep, called %s",
-		 what, why);
+	violated(&(struct violation){KIND_CONTEXT, "sleep", NULL, NULL, pc},
+		"%s may sleep, called %s", what, why);
 	return false;
 }
 
@@ -106,24 +107,26 @@ static bool irqlock_context_ok(const struct lock_hart *h, const struct violation
 
 	if ((flags & CHECK_SIE_WAS_ON) && (h->irq_depth || h->nr_held)) {
 		violated(v, "interrupts were turned on under %s",
-			 h->nr_held ? h->held[h->nr_held - 1].class->name : "an interrupts-off section");
+			h->nr_held ? h->held[h->nr_held - 1].class->name
+				   : "an interrupts-off section");
 		return false;
 	}
 	if ((flags & CHECK_IN_IRQ) && (flags & CHECK_SIE_WAS_ON)) {
-		violated(v, "%s acquired by the _in_irq variant with interrupts on", v->class->name);
+		violated(
+			v, "%s acquired by the _in_irq variant with interrupts on", v->class->name);
 		return false;
 	}
 	if (!(v->class->contexts & (in_irq ? LOCK_IN_IRQ : LOCK_IN_THREAD))) {
 		violated(v, "%s is not for %s", v->class->name,
-			 in_irq ? "interrupt context" : "threads");
+			in_irq ? "interrupt context" : "threads");
 		return false;
 	}
 	return true;
 }
 
 /* Context rules of a sleeping or mixed lock. */
-static bool thread_lock_context_ok(const struct lock_hart *h, const struct violation *v,
-				   unsigned flags)
+static bool thread_lock_context_ok(
+	const struct lock_hart *h, const struct violation *v, unsigned flags)
 {
 	const char *why = flags & CHECK_TRY ? NULL : why_atomic(h);
 
@@ -141,8 +144,8 @@ static bool thread_lock_context_ok(const struct lock_hart *h, const struct viola
 }
 
 /* The first record that forbids to wait for `class` now. */
-static const struct held_lock *rank_blocker(const struct held_lock *held, unsigned nr,
-					    const struct lock_class *class, unsigned flags)
+static const struct held_lock *rank_blocker(
+	const struct held_lock *held, unsigned nr, const struct lock_class *class, unsigned flags)
 {
 	for (unsigned i = 0; i < nr; i++) {
 		unsigned rank = held[i].class->rank;
@@ -166,9 +169,9 @@ static void check_rank(struct lock_hart *h, const struct violation *v, unsigned 
 	if (!blocker && !in_handler(h))
 		blocker = rank_blocker(t->held, t->nr_held, v->class, flags);
 	if (blocker)
-		violated(v, "%s (rank %d) acquired under %s (rank %d, acquired at %p)", v->class->name,
-			 (int)v->class->rank, blocker->class->name, (int)blocker->class->rank,
-			 (void *)blocker->pc);
+		violated(v, "%s (rank %d) acquired under %s (rank %d, acquired at %p)",
+			v->class->name, (int)v->class->rank, blocker->class->name,
+			(int)blocker->class->rank, (void *)blocker->pc);
 }
 
 static bool reads_again(const struct held_lock *mine, unsigned flags)
@@ -185,8 +188,8 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 
 	if (!checking(h))
 		return true;
-	if (!(flags & CHECK_THREAD ? thread_lock_context_ok(h, &v, flags) :
-				     irqlock_context_ok(h, &v, flags)))
+	if (!(flags & CHECK_THREAD ? thread_lock_context_ok(h, &v, flags)
+				   : irqlock_context_ok(h, &v, flags)))
 		return false;
 	r = record_of(h, flags);
 	v.kind = KIND_OWNERSHIP;
@@ -194,7 +197,7 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 	if (mine && !(flags & CHECK_TRY) && !reads_again(mine, flags)) {
 		v.what = "recursion";
 		violated(&v, "%s acquired by its holder (first acquired at %p)", class->name,
-			 (void *)mine->pc);
+			(void *)mine->pc);
 		return false;
 	}
 	if (*r.nr == HELD_MAX) {
@@ -271,7 +274,7 @@ bool check_release_slow(const void *lock, struct lock_class *class, unsigned fla
 	if ((mine->flags ^ flags) & CHECK_VARIANT) {
 		v.what = "variant";
 		violated(&v, "%s released by another variant than it was acquired by (at %p)",
-			 class->name, (void *)mine->pc);
+			class->name, (void *)mine->pc);
 		return false;
 	}
 	if (!(flags & CHECK_THREAD) && arch_irq_enabled()) {
@@ -349,9 +352,10 @@ static void report_held_memory(const void *ptr, size_t size, const char *what, u
 
 	if (!checking(lock_hart()) || !held_in_range(&range))
 		return;
-	violated(&(struct violation){KIND_OWNERSHIP, what, range.found->lock, range.found->class, pc},
-		 "%s of memory with %s in it, which is held (acquired at %p)", what,
-		 range.found->class->name, (void *)range.found->pc);
+	violated(&(struct violation){KIND_OWNERSHIP, what, range.found->lock, range.found->class,
+			 pc},
+		"%s of memory with %s in it, which is held (acquired at %p)", what,
+		range.found->class->name, (void *)range.found->pc);
 }
 
 void check_init(const void *lock, unused_arg struct lock_class *class)
@@ -368,14 +372,14 @@ void check_memory_free(const void *ptr, size_t size)
 
 /* Reports if more than `allowed` (NULL: nothing) is held. */
 static void nothing_held(const struct held_lock *held, unsigned nr, const void *allowed,
-			 const char *what, uintptr_t pc)
+	const char *what, uintptr_t pc)
 {
 	for (unsigned i = 0; i < nr; i++) {
 		if (held[i].lock == allowed)
 			continue;
 		violated(&(struct violation){KIND_OWNERSHIP, what, held[i].lock, held[i].class, pc},
-			 "%s is held at %s (acquired at %p)", held[i].class->name, what,
-			 (void *)held[i].pc);
+			"%s is held at %s (acquired at %p)", held[i].class->name, what,
+			(void *)held[i].pc);
 		return;
 	}
 }
@@ -386,7 +390,7 @@ void check_thread_exit(void)
 
 	if (CONFIG_LOCKCHECK && checking(lock_hart()))
 		nothing_held(t->held, t->nr_held, NULL, "thread-exit",
-			     (uintptr_t)__builtin_return_address(0));
+			(uintptr_t)__builtin_return_address(0));
 }
 
 void check_idle(void)
@@ -394,7 +398,8 @@ void check_idle(void)
 	const struct lock_hart *h = lock_hart();
 
 	if (CONFIG_LOCKCHECK && checking(h))
-		nothing_held(h->held, h->nr_held, NULL, "idle", (uintptr_t)__builtin_return_address(0));
+		nothing_held(
+			h->held, h->nr_held, NULL, "idle", (uintptr_t)__builtin_return_address(0));
 }
 
 void check_hart_stop(void)
@@ -403,7 +408,7 @@ void check_hart_stop(void)
 
 	if (CONFIG_LOCKCHECK && checking(h))
 		nothing_held(h->held, h->nr_held, NULL, "hart-stop",
-			     (uintptr_t)__builtin_return_address(0));
+			(uintptr_t)__builtin_return_address(0));
 }
 
 void check_switch(const void *runq_lock)
@@ -412,7 +417,7 @@ void check_switch(const void *runq_lock)
 
 	if (CONFIG_LOCKCHECK && checking(h))
 		nothing_held(h->held, h->nr_held, runq_lock, "switch",
-			     (uintptr_t)__builtin_return_address(0));
+			(uintptr_t)__builtin_return_address(0));
 }
 
 void check_irq_entry(void)
@@ -422,10 +427,9 @@ void check_irq_entry(void)
 	if (!CONFIG_LOCKCHECK || !checking(h) || h->irq_nesting > 1 || !h->irq_depth)
 		return;
 	violated(&(struct violation){KIND_CONTEXT, "interrupts-on",
-				     h->nr_held ? h->held[h->nr_held - 1].lock : NULL,
-				     h->nr_held ? h->held[h->nr_held - 1].class : NULL,
-				     h->irqs_off_pc},
-		 "an interrupt arrived in an interrupts-off section");
+			 h->nr_held ? h->held[h->nr_held - 1].lock : NULL,
+			 h->nr_held ? h->held[h->nr_held - 1].class : NULL, h->irqs_off_pc},
+		"an interrupt arrived in an interrupts-off section");
 }
 
 bool check_irq_on(uintptr_t pc)
@@ -435,7 +439,7 @@ bool check_irq_on(uintptr_t pc)
 	if (!checking(h) || (!arch_irq_enabled() && h->irq_depth))
 		return true;
 	violated(&(struct violation){KIND_CONTEXT, "irq-on", NULL, NULL, pc},
-		 "irq_on without its irq_off");
+		"irq_on without its irq_off");
 	return false;
 }
 
@@ -455,13 +459,12 @@ void check_guarded(const void *lock, const char *what)
 {
 	if (!check_held(lock))
 		violated(&(struct violation){KIND_OWNERSHIP, "guarded", lock, NULL,
-					     (uintptr_t)__builtin_return_address(0)},
-			 "%s uses what a lock guards that is not held here", what);
+				 (uintptr_t)__builtin_return_address(0)},
+			"%s uses what a lock guards that is not held here", what);
 }
 
-void lock_held_for_each(void (*fn)(const struct lock_hart *h, const struct held_lock *held,
-				   void *arg),
-			void *arg)
+void lock_held_for_each(
+	void (*fn)(const struct lock_hart *h, const struct held_lock *held, void *arg), void *arg)
 {
 	for (unsigned i = 0; i < nr_lock_harts; i++) {
 		const struct lock_hart *h = lock_harts[i];

@@ -12,9 +12,10 @@
  * (CHECK_THREAD) on the thread. A try calls check_acquire with CHECK_TRY: it is not rank-checked
  * itself, but what is taken under it is.
  *
- * One violation gives one report, in the precedence context, ownership, rank. A report ends the system with
- * EXIT_LOCKCHECK, unless a test expects it; then it is counted, and the functions below return
- * false where going on would deadlock or corrupt: the caller then returns at once, having done nothing.
+ * One violation gives one report, in the precedence context, ownership, rank. A report ends the
+ * system with EXIT_LOCKCHECK, unless a test expects it; then it is counted, and the functions below
+ * return false where going on would deadlock or corrupt: the caller then returns at once, having
+ * done nothing.
  *
  * The tables are static; the checker takes no lock, allocates nothing, and checks nothing while it
  * reports. All of it: either, SIE as it is, inline and empty without CONFIG_LOCKCHECK.
@@ -53,21 +54,21 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 void check_acquired_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
 bool check_release_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
 
-static inline bool check_acquire(const void *lock, struct lock_class *class, unsigned flags,
-				 uintptr_t pc)
+static inline bool check_acquire(
+	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	return !CONFIG_LOCKCHECK || check_acquire_slow(lock, class, flags, pc);
 }
 
-static inline void check_acquired(const void *lock, struct lock_class *class, unsigned flags,
-				  uintptr_t pc)
+static inline void check_acquired(
+	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	if (CONFIG_LOCKCHECK)
 		check_acquired_slow(lock, class, flags, pc);
 }
 
-static inline bool check_release(const void *lock, struct lock_class *class, unsigned flags,
-				 uintptr_t pc)
+static inline bool check_release(
+	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	return !CONFIG_LOCKCHECK || check_release_slow(lock, class, flags, pc);
 }
@@ -103,20 +104,18 @@ void check_guarded(const void *lock, const char *what);
 
 /*
  * A report of another part that watches locks (priority inheritance found a cycle...): the first
- * line, the text, the backtrace, then the end, or the count if a test expects it. `what` is one word for
- * the machine-readable line. Works without CONFIG_LOCKCHECK, too.
+ * line, the text, the backtrace, then the end, or the count if a test expects it. `what` is one
+ * word for the machine-readable line. Works without CONFIG_LOCKCHECK, too.
  */
 void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
-		      const struct lock_class *class, const char *fmt, ...)
-	__attribute__((format(printf, 5, 6)));
+	const struct lock_class *class, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 const char *report_kind_name(enum report_kind kind);
 
 /* Prints by report() what this hart and its thread hold and wait for; for panics. */
 void lockcheck_print_held(const struct lock_hart *h);
 /* Calls fn for every irqlock that some hart holds now. A look without locks: for commands. */
-void lock_held_for_each(void (*fn)(const struct lock_hart *h, const struct held_lock *held,
-				   void *arg),
-			void *arg);
+void lock_held_for_each(
+	void (*fn)(const struct lock_hart *h, const struct held_lock *held, void *arg), void *arg);
 
 /*
  * For tests. Between begin and end, on the whole system, reports of `kind` are counted instead of
@@ -129,14 +128,13 @@ unsigned lockcheck_expect_end(unsigned *strays);
  * Hooks, filled at boot.
  *
  * lockcheck_thread_name   kernel/task: name of a thread, for reports. No locks.
- * lockcheck_find_thread   kernel/task: the first thread for which match(t, arg) is true, or NULL. No
- *                         locks, no exactness: threads are type-stable.
- * lockcheck_print_pc      kernel/panic: prints one line of a backtrace, symbolised.
+ * lockcheck_find_thread   kernel/task: the first thread for which match(t, arg) is true, or NULL.
+ * No locks, no exactness: threads are type-stable. lockcheck_print_pc      kernel/panic: prints one
+ * line of a backtrace, symbolised.
  */
 extern const char *(*lockcheck_thread_name)(const struct lock_thread *t);
-extern struct lock_thread *(*lockcheck_find_thread)(bool (*match)(const struct lock_thread *t,
-								   void *arg),
-						    void *arg);
+extern struct lock_thread *(*lockcheck_find_thread)(
+	bool (*match)(const struct lock_thread *t, void *arg), void *arg);
 extern void (*lockcheck_print_pc)(uintptr_t pc);
 
 #endif

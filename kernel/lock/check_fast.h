@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The checker's common cases for irqlocks, inline in irqlock.c: the context is
- * plainly right, at most one lock of a smaller rank is held, the one released is the newest. Everything else goes to check.c, which has
- * the rules; these shortcuts only see that none of them can apply. SIE is off in all of them.
+ * plainly right, at most one lock of a smaller rank is held, the one released is the newest.
+ * Everything else goes to check.c, which has the rules; these shortcuts only see that none of them
+ * can apply. SIE is off in all of them.
  */
 #ifndef KERNEL_LOCK_CHECK_FAST_H
 #define KERNEL_LOCK_CHECK_FAST_H
@@ -12,7 +13,7 @@
 
 /* Can what is held make a report? Sleeping and mixed locks rank below every spinning one. */
 static inline bool may_conflict(const struct lock_hart *h, const struct lock_thread *t,
-				const void *lock, const struct lock_class *class)
+	const void *lock, const struct lock_class *class)
 {
 	if (t->nr_held && class->rank < RANK_FIRST_SPINNING)
 		return true;
@@ -21,8 +22,8 @@ static inline bool may_conflict(const struct lock_hart *h, const struct lock_thr
 	return h->nr_held > 1 || h->held[0].lock == lock || h->held[0].class->rank >= class->rank;
 }
 
-static inline bool check_irqlock_acquire(const void *lock, struct lock_class *class, unsigned flags,
-					 uintptr_t pc)
+static inline bool check_irqlock_acquire(
+	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	const struct lock_hart *h = lock_hart();
 	const struct lock_thread *t = h ? h->thread : NULL;
@@ -31,7 +32,7 @@ static inline bool check_irqlock_acquire(const void *lock, struct lock_class *cl
 	if (!CONFIG_LOCKCHECK)
 		return true;
 	if (unlikely(!t || h->panicking || may_conflict(h, t, lock, class) ||
-		     (h->irq_depth && (flags & CHECK_SIE_WAS_ON)) || (flags & CHECK_IN_IRQ)))
+		    (h->irq_depth && (flags & CHECK_SIE_WAS_ON)) || (flags & CHECK_IN_IRQ)))
 		return check_acquire_slow(lock, class, flags, pc);
 	context = (h->in_irq || t->posted_work) ? LOCK_IN_IRQ : LOCK_IN_THREAD;
 	if (unlikely(!(class->contexts & context)))
@@ -39,8 +40,8 @@ static inline bool check_irqlock_acquire(const void *lock, struct lock_class *cl
 	return true;
 }
 
-static inline void check_irqlock_acquired(const void *lock, struct lock_class *class,
-					  unsigned flags, uintptr_t pc)
+static inline void check_irqlock_acquired(
+	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	struct lock_hart *h = lock_hart();
 	struct held_lock *mine;
@@ -63,8 +64,8 @@ static inline void check_irqlock_acquired(const void *lock, struct lock_class *c
 	}
 }
 
-static inline bool check_irqlock_release(const void *lock, struct lock_class *class, unsigned flags,
-					 uintptr_t pc)
+static inline bool check_irqlock_release(
+	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	struct lock_hart *h = lock_hart();
 	struct held_lock *mine;

@@ -7,16 +7,17 @@
 
 struct violation {
 	enum report_kind kind;
-	const char *what;	/* one word */
+	const char *what; /* one word */
 	const void *lock;
 	const struct lock_class *class;
-	uintptr_t pc;		/* where; 0: the caller's backtrace says */
+	uintptr_t pc; /* where; 0: the caller's backtrace says */
 };
 
 /*
  * Returns only if a test expects it (or it is a stray of such a test). Any context; SIE as it is.
  */
-void violated(const struct violation *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void violated(const struct violation *v, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* False where nothing may be checked: a report is being printed here, or nothing runs here yet. */
 static inline bool checking(const struct lock_hart *h)

@@ -6,8 +6,8 @@
  *
  *	lockcheck: kind=rank what=rank class=log lock=0x... hart=2 thread=init pc=0x...
  *
- * One report ends the system. `reporting` lets one hart through; another that breaks a rule at the same time
- * waits to be stopped by the first one's panic, serving leaf requests (the stop is one).
+ * One report ends the system. `reporting` lets one hart through; another that breaks a rule at the
+ * same time waits to be stopped by the first one's panic, serving leaf requests (the stop is one).
  * lock_hart.panicking turns the checks off on the reporting hart, so nothing here recurses.
  */
 #include "kernel/arch.h"
@@ -20,17 +20,21 @@
 #define TRACE_MAX 16
 
 const char *(*lockcheck_thread_name)(const struct lock_thread *t);
-struct lock_thread *(*lockcheck_find_thread)(bool (*match)(const struct lock_thread *t, void *arg),
-					      void *arg);
+struct lock_thread *(*lockcheck_find_thread)(
+	bool (*match)(const struct lock_thread *t, void *arg), void *arg);
 void (*lockcheck_print_pc)(uintptr_t pc);
 
 static atomic_u32 reporting;
-static atomic_u32 expected;	/* enum report_kind + 1 that a test expects; 0: none */
+static atomic_u32 expected; /* enum report_kind + 1 that a test expects; 0: none */
 static atomic_u32 nr_expected, nr_strays;
 
 static const char *const kind_names[KIND_COUNT] = {
-	[KIND_CONTEXT] = "context", [KIND_OWNERSHIP] = "ownership", [KIND_RANK] = "rank",
-	[KIND_ORDER] = "order",	    [KIND_IRQ] = "irq",		    [KIND_DEADLOCK] = "deadlock",
+	[KIND_CONTEXT] = "context",
+	[KIND_OWNERSHIP] = "ownership",
+	[KIND_RANK] = "rank",
+	[KIND_ORDER] = "order",
+	[KIND_IRQ] = "irq",
+	[KIND_DEADLOCK] = "deadlock",
 };
 
 const char *report_kind_name(enum report_kind kind)
@@ -54,7 +58,8 @@ static void print_pc(uintptr_t pc)
 static void print_record(const char *whose, const struct held_lock *held, unsigned nr)
 {
 	for (unsigned i = 0; i < MIN(nr, HELD_MAX); i++) {
-		report("  %s holds %s (%p), acquired at\n", whose, held[i].class->name, held[i].lock);
+		report("  %s holds %s (%p), acquired at\n", whose, held[i].class->name,
+			held[i].lock);
 		print_pc(held[i].pc);
 	}
 }
@@ -73,7 +78,7 @@ void lockcheck_print_held(const struct lock_hart *h)
 	print_record("thread", t->held, t->nr_held);
 	if (t->waiting_for)
 		report("  thread waits for %s (%p)\n",
-		       t->waiting_class ? t->waiting_class->name : "a lock", t->waiting_for);
+			t->waiting_class ? t->waiting_class->name : "a lock", t->waiting_for);
 }
 
 static void print_violation(const struct violation *v, const char *text)
@@ -83,8 +88,8 @@ static void print_violation(const struct violation *v, const char *text)
 	unsigned n;
 
 	report("lockcheck: kind=%s what=%s class=%s lock=%p hart=%u thread=%s pc=%p\n",
-	       report_kind_name(v->kind), v->what, v->class ? v->class->name : "-", v->lock, h->index,
-	       thread_name(h->thread), (void *)v->pc);
+		report_kind_name(v->kind), v->what, v->class ? v->class->name : "-", v->lock,
+		h->index, thread_name(h->thread), (void *)v->pc);
 	report("lock checker: %s\n", text);
 	n = arch_backtrace(NULL, pcs, TRACE_MAX);
 	for (unsigned i = 0; i < n; i++)
@@ -127,7 +132,8 @@ static void violated_v(const struct violation *v, const char *fmt, va_list args)
 	while (atomic_xchg_u32(&reporting, 1, relaxed))
 		relax();
 	print_violation(v, text);
-	panic_as(v->kind == KIND_DEADLOCK ? EXIT_DEADLOCK : EXIT_LOCKCHECK, "lock checker: %s: %s", report_kind_name(v->kind), text);
+	panic_as(v->kind == KIND_DEADLOCK ? EXIT_DEADLOCK : EXIT_LOCKCHECK, "lock checker: %s: %s",
+		report_kind_name(v->kind), text);
 }
 
 void violated(const struct violation *v, const char *fmt, ...)
@@ -140,7 +146,7 @@ void violated(const struct violation *v, const char *fmt, ...)
 }
 
 void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
-		      const struct lock_class *class, const char *fmt, ...)
+	const struct lock_class *class, const char *fmt, ...)
 {
 	struct violation v = {kind, what, lock, class, (uintptr_t)__builtin_return_address(0)};
 	va_list args;

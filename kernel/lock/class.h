@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lock classes. Every lock belongs to one; a class is what its locks have in common: name, rank, where they
- * may be taken, how long they may be held, statistics. One class for one declaration or one place
- * of initialisation, static and for ever.
+ * Lock classes. Every lock belongs to one; a class is what its locks have in common: name, rank,
+ * where they may be taken, how long they may be held, statistics. One class for one declaration or
+ * one place of initialisation, static and for ever.
  *
  *	DEFINE_LOCK_CLASS(runq_class, .name = "runq", .rank = RANK_RUNQ,
  *			  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
  *			  .protects = "the ready queues of one hart");
- *	static struct irqlock lock = IRQLOCK_INIT(&runq_class);     or  irqlock_init(&rq->lock, &runq_class);
+ *	static struct irqlock lock = IRQLOCK_INIT(&runq_class);
+ * or	irqlock_init(&rq->lock, &runq_class);
  */
 #ifndef KERNEL_LOCK_CLASS_H
 #define KERNEL_LOCK_CLASS_H
@@ -20,21 +21,21 @@
 
 enum lock_contexts {
 	LOCK_IN_THREAD = 1 << 0,
-	LOCK_IN_IRQ = 1 << 1,	/* handlers, and posted work of mixed locks */
+	LOCK_IN_IRQ = 1 << 1, /* handlers, and posted work of mixed locks */
 };
 
 /* How an irqlock lets its waiters in. */
 enum irqlock_policy {
-	IRQLOCK_QUEUE,		/* a queue; a newcomer may pass a sleeping head a bounded number of times */
-	IRQLOCK_FIFO,		/* a queue, strictly in order */
-	IRQLOCK_TAS,		/* no queue: everybody tries until it succeeds */
+	IRQLOCK_QUEUE, /* a queue; a newcomer may pass a sleeping head a bounded number of times */
+	IRQLOCK_FIFO,  /* a queue, strictly in order */
+	IRQLOCK_TAS,   /* no queue: everybody tries until it succeeds */
 };
 
 enum lock_stat {
 	LOCK_ACQUIRED,
-	LOCK_CONTENDED,		/* of these, not at the first attempt */
-	LOCK_STOLEN,		/* of these, past a queue */
-	LOCK_PARKED,		/* sleeps of a waiter */
+	LOCK_CONTENDED, /* of these, not at the first attempt */
+	LOCK_STOLEN,	/* of these, past a queue */
+	LOCK_PARKED,	/* sleeps of a waiter */
 	LOCK_STATS
 };
 
@@ -48,10 +49,10 @@ struct lock_class {
 	const char *name;
 	const char *protects;
 	enum lock_rank rank;
-	unsigned contexts;		/* enum lock_contexts */
-	unsigned max_hold_us;		/* on an idle machine; shown, not judged */
-	uint8_t post_prio; /* mixed locks: priority of the owner while posted work is pending */
-	enum irqlock_policy policy;	/* of its irqlocks, unless one says otherwise */
+	unsigned contexts;    /* enum lock_contexts */
+	unsigned max_hold_us; /* on an idle machine; shown, not judged */
+	uint8_t post_prio;    /* mixed locks: priority of the owner while posted work is pending */
+	enum irqlock_policy policy; /* of its irqlocks, unless one says otherwise */
 	/* CONFIG_LOCKSTAT: the longest hold in arch_time() ticks, and who had acquired it. */
 	atomic_ulong hold_max[CONFIG_LOCKSTAT];
 	atomic_ulong hold_max_pc[CONFIG_LOCKSTAT];
@@ -73,8 +74,8 @@ LINKSET_DECLARE(lock_class, struct lock_class);
 static inline void lock_stat(struct lock_class *class, enum lock_stat what)
 {
 	if (CONFIG_LOCKSTAT)
-		atomic_add_ulong(&class->shards[lock_hart()->index % LOCK_SHARDS].n[what], 1,
-				 relaxed);
+		atomic_add_ulong(
+			&class->shards[lock_hart()->index % LOCK_SHARDS].n[what], 1, relaxed);
 }
 /* Notes a hold of `ticks` that was acquired at `pc`. */
 void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc);

@@ -6,10 +6,10 @@
  * of struct thread, so that this folder, the lowest of the kernel, needs to know neither.
  *
  * Interrupt nesting is counted: lock_hart.irq_depth counts irqlocks (and other interrupts-off
- * sections) of this hart; it is touched with SIE off only. The state before the outermost one is the
- * running thread's (lock_thread.irq_before) and travels with it. At a context switch the depth is
- * exactly 1 (the run queue's lock), at interrupt entry 0: an interrupt can only arrive with SIE on,
- * so the handler may use the interrupted thread's irq_before.
+ * sections) of this hart; it is touched with SIE off only. The state before the outermost one is
+ * the running thread's (lock_thread.irq_before) and travels with it. At a context switch the depth
+ * is exactly 1 (the run queue's lock), at interrupt entry 0: an interrupt can only arrive with SIE
+ * on, so the handler may use the interrupted thread's irq_before.
  *
  * Preemption depth is the thread's: it is changed through one load of the current pointer, which is
  * right on whatever hart it executes, so a preemption in the middle harms nothing.
@@ -43,9 +43,9 @@ enum irq_kind {
 };
 
 /*
- * Node of a hart in the queue of the irqlock it waits for: one is enough, because from linking until
- * release interrupts are off and leaf calls take no locks. On a cache line of its own: the waiter
- * spins on it.
+ * Node of a hart in the queue of the irqlock it waits for: one is enough, because from linking
+ * until release interrupts are off and leaf calls take no locks. On a cache line of its own: the
+ * waiter spins on it.
  */
 struct irqlock_node {
 	atomic_u32 state; /* enum node_state in irqlock.c */
@@ -58,16 +58,16 @@ struct lock_hart {
 	struct lock_thread *thread; /* the running thread; FIRST: arch_current() */
 	unsigned irq_depth;	    /* interrupts-off sections nested */
 	unsigned index;		    /* of the hart; constant once registered */
-	uint8_t in_irq;		    /* enum irq_kind of the innermost handler, IRQ_NONE in a thread */
-	uint8_t irq_nesting;	    /* handlers nested (a fault in a handler does not count) */
-	bool need_resched;	    /* set with SIE off by this hart's wake-ups, ticks, IPIs */
-	bool panicking;		    /* checks are off on this hart: it prints a report */
-	uint8_t nr_held;	    /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
-	uintptr_t hartid;	    /* for the kick; constant once registered */
-	unsigned uncounted_steals;  /* of irqlocks, since the last one that was counted */
-	const void *waiting_for;    /* irqlock it waits for, for reports */
-	uint64_t irqs_off_since;    /* for reports (CONFIG_LOCKSTAT) */
-	uintptr_t irqs_off_pc;	    /* who turned them off; 0: they are on, or unknown */
+	uint8_t in_irq;	     /* enum irq_kind of the innermost handler, IRQ_NONE in a thread */
+	uint8_t irq_nesting; /* handlers nested (a fault in a handler does not count) */
+	bool need_resched;   /* set with SIE off by this hart's wake-ups, ticks, IPIs */
+	bool panicking;	     /* checks are off on this hart: it prints a report */
+	uint8_t nr_held;     /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
+	uintptr_t hartid;    /* for the kick; constant once registered */
+	unsigned uncounted_steals; /* of irqlocks, since the last one that was counted */
+	const void *waiting_for;   /* irqlock it waits for, for reports */
+	uint64_t irqs_off_since;   /* for reports (CONFIG_LOCKSTAT) */
+	uintptr_t irqs_off_pc;	   /* who turned them off; 0: they are on, or unknown */
 	struct irqlock_node node;
 	struct held_lock held[HELD_MAX];
 };
@@ -78,7 +78,7 @@ struct lock_thread {
 	uint8_t seq_writers; /* seqlock write sections it is in */
 	uint8_t nr_held;     /* sleeping and mixed locks held (CONFIG_LOCKCHECK) */
 	unsigned preempt_depth;
-	uint32_t handle; /* owner word of this thread: see kernel/sched/thread.h; never 0 */
+	uint32_t handle;	 /* owner word of this thread: see kernel/sched/thread.h; never 0 */
 	const void *waiting_for; /* sleeping lock it waits for, for reports */
 	struct lock_class *waiting_class;
 	struct held_lock held[HELD_MAX];

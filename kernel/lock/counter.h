@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters that harts increment without waiting for one another: one slot a hart up to COUNTER_SLOTS harts,
- * shared beyond. Adding is one relaxed atomic, right in any context; reading sums the slots
- * and may miss what is being added meanwhile, but is exact when nobody adds.
+ * Counters that harts increment without waiting for one another: one slot a hart up to
+ * COUNTER_SLOTS harts, shared beyond. Adding is one relaxed atomic, right in any context; reading
+ * sums the slots and may miss what is being added meanwhile, but is exact when nobody adds.
  */
 #ifndef KERNEL_LOCK_COUNTER_H
 #define KERNEL_LOCK_COUNTER_H

@@ -21,44 +21,46 @@
  *
  * Who may take the lock (all by compare-and-swap, so at most one)
  *	the head of the queue, when it is not LOCKED;
- *	a newcomer, when it is not LOCKED and there is no queue, or (policy QUEUE) the head is ASLEEP
- *	and `steals` is below max_steals. Counting is per head, not per sleep, so a head is passed
- *	at most (max_steals + harts) * steal_weight times.
+ *	a newcomer, when it is not LOCKED and there is no queue, or (policy QUEUE) the head is
+ *	ASLEEP and `steals` is below max_steals. Counting is per head, not per sleep, so a head
+ *	is passed at most (max_steals + harts) * steal_weight times.
  *
- * A hart's node                                    (written by)
+ * A hart's node: its states, and who changes them
  *
- *	        join                   becomes head
- *	  -------------> NODE_WAIT ------------------> NODE_HEAD        (predecessor, CAS)
- *	                    |                                             or at joining: no predecessor
- *	                    | gives up spinning (itself, CAS)
- *	                    v          becomes head
- *	               NODE_PARKED ------------------> NODE_HEAD_ASLEEP (predecessor, store)
+ *	join -> NODE_WAIT ------- CAS by predecessor ----> NODE_HEAD
+ *	            |
+ *	       CAS by itself, when it has spun enough
+ *	            v
+ *	        NODE_PARKED ----- store by predecessor --> NODE_HEAD_ASLEEP
  *
- * A head becomes owner by the CAS that also takes itself off the queue (tail = 0 if it was the last),
- * and then makes its successor the head. A successor that is parked is not woken yet: the new owner
- * sets ASLEEP and kick in the word for it, and its release, which takes the kick together with
- * giving up the lock, sends it. So the wake-up's latency passes while newcomers may steal.
+ *	(A hart that joins an empty queue is head without a predecessor.)
+ *
+ * A head becomes owner by the CAS that also takes itself off the queue (tail = 0 if it was the
+ * last), and then makes its successor the head. A successor that is parked is not woken yet: the
+ * new owner sets ASLEEP and kick in the word for it, and its release, which takes the kick together
+ * with giving up the lock, sends it. So the wake-up's latency passes while newcomers may steal.
  *
  * Proof sketch
- *	Exclusion. LOCKED is set only by a CAS from a value without it, cleared only by the owner.
- *	No lost wake-up, head. The head sleeps only while kick names it. It (or its predecessor, as
- *	    owner) set kick while LOCKED; the release that clears LOCKED reads and clears kick in the
- *	    same access and sends to whom it named. So after the last release before any moment at
- *	    which the lock is free, either kick never named the head or it has been sent.
- *	No lost wake-up, others. NODE_PARKED ends by the predecessor's store, which it does as owner
- *	    after setting kick to us in the word: its release sends to us after that store.
- *	No stale store. Our node is written by our predecessor only until it made us head, and `next`
- *	    by our successor only once, which we wait for before we make it head. Both are over
- *	    before we own the lock and may use the node for another one.
- *	Spurious wake-ups: both sleeps are loops. A late kick is a software interrupt without message.
- *	Lifetime. The release is one access; afterwards only lock_harts is read. A waiter or newcomer
- *	    touches the word while it waits, which whoever frees the memory must exclude as ever.
- *	Interrupts. From the join to the release they are off. A newcomer is not linked: it may be
- *	    interrupted, preempted and moved between two attempts. Leaf requests are served in every
- *	    loop (relax, park), so a hart that holds the lock may wait for the waiters' answers.
+ *   Exclusion. LOCKED is set only by a CAS from a value without it, cleared only by the owner.
+ *   No lost wake-up, head. The head sleeps only while kick names it. Kick was set, by the head or
+ *     by its predecessor as owner, while LOCKED; the release that clears LOCKED reads and clears
+ *     kick in the same access and sends to whom it named. So whenever the lock is free, kick is 0:
+ *     either it never named the head since it last looked, or the head has been sent to.
+ *   No lost wake-up, others. NODE_PARKED ends by the predecessor's store, which it does as owner
+ *     after it set kick to us in the word: its release sends to us after that store.
+ *   No stale store. Our node is written by our predecessor only until it made us head, and `next`
+ *     by our successor only once, which we wait for before we make it head. Both are over before
+ *     irqlock_wait returns and the node may be used for another lock.
+ *   Spurious wake-ups. Both sleeps are loops. A late kick is an interrupt without a message.
+ *   Lifetime. A release is one access; afterwards only lock_harts is read. A waiter touches the
+ *     word while it waits, which whoever frees the memory must exclude, as ever.
+ *   Interrupts. From the join to the release they are off. A newcomer is not linked: it may be
+ *     interrupted, preempted and moved between two attempts. Leaf requests are served in every
+ *     loop (relax, park), so the owner of the lock may wait for the waiters' answers.
  *
- * Stealing costs fairness for throughput: with more harts than host cores, strictly passing the lock
- * on waits for the host's scheduler at every step (ticket and MCS locks: 1/50 of the throughput).
+ * Stealing costs fairness for throughput: with more harts than host cores, passing the lock on in
+ * strict order waits for the host's scheduler at every step (ticket and MCS locks: 1/50 of the
+ * throughput).
  */
 #include "kernel/lock/irqlock.h"
 
@@ -86,14 +88,18 @@ enum node_state {
 	NODE_HEAD_ASLEEP,
 };
 
-/* Measured with 2, 4, 16 harts on 2 host cores; a load with its relax is 50-100 ns there. */
+/*
+ * Measured with 2, 4 and 16 harts on 2 host cores; a step is 50-100 ns there. What mattered: a
+ * newcomer steals at once if it may (else every steal costs a step), looks rarely while it waits
+ * (each look takes the word's line from the owner), and queued waiters park early.
+ */
 struct irqlock_tuning irqlock_tuning = {
-	.newcomer_spins = 400,
-	.newcomer_pause = 16,
-	.queued_spins = 50,
-	.head_spins = 100,
-	.max_steals = 48,
-	.steal_weight = 16,
+	.newcomer_spins = 600,
+	.newcomer_pause = 32,
+	.queued_spins = 40,
+	.head_spins = 40,
+	.max_steals = 60,
+	.steal_weight = 24,
 	.park_with_timer = true,
 };
 
@@ -106,7 +112,7 @@ static bool takeable(uint32_t word, enum irqlock_policy policy)
 	if (policy == IRQLOCK_TAS)
 		return true;
 	return policy == IRQLOCK_QUEUE && (word & ASLEEP) &&
-	       (word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
+		(word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
 }
 
 /* Every steal_weight-th steal of a hart is counted: the field is small, the bound need not be. */
@@ -149,7 +155,8 @@ void irqlock_kick(uint32_t old)
 	park_kick(old);
 }
 
-/* Attempts with interrupts as they were at entry (`before`) in between. SIE off at call and return. */
+/* Attempts with interrupts as they were at entry (`before`) in between. SIE off at call and return.
+ */
 static bool wait_as_newcomer(struct irqlock *lock, bool before, enum irqlock_policy policy)
 {
 	unsigned spins = policy == IRQLOCK_FIFO ? 0 : irqlock_tuning.newcomer_spins;
@@ -173,7 +180,8 @@ static bool wait_as_newcomer(struct irqlock *lock, bool before, enum irqlock_pol
 	return false;
 }
 
-/* Becomes the last of the queue; *predecessor is NULL if also the first. False: took the lock instead. */
+/* Becomes the last of the queue; *predecessor is NULL if also the first. False: took the lock
+ * instead. */
 static bool join(struct irqlock *lock, struct lock_hart *h, struct lock_hart **predecessor)
 {
 	uint32_t word, joined;
@@ -222,8 +230,8 @@ static void pass_headship(struct irqlock *lock, struct lock_hart *h)
 	struct lock_hart *successor;
 	uint32_t next, state = NODE_WAIT;
 
-	/* The successor is between its compare-and-swap and its link store, with interrupts off. Acquire:
-	 * partner is that store's release, so its node is initialised. */
+	/* The successor is between its compare-and-swap and its link store, with interrupts off.
+	 * Acquire: partner is that store's release, so its node is initialised. */
 	while ((next = atomic_load_u32(&h->node.next, acquire)) == 0)
 		relax();
 	successor = lock_harts[next - 1];
@@ -255,7 +263,8 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 			return;
 		}
 		if (word & ASLEEP) {
-			/* Awake: no more stealing, no kick. Relaxed: only the word itself matters. */
+			/* Awake: no more stealing, no kick. Relaxed: only the word itself matters.
+			 */
 			uint32_t awake = word & ~(ASLEEP | KICK_MASK);
 
 			if (!atomic_cas_u32(&lock->word, &word, awake, relaxed))
@@ -265,7 +274,7 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 			relax();
 			n++;
 		} else if (atomic_cas_u32(&lock->word, &word, word | ASLEEP | KICK_OF(h->index),
-					  relaxed)) {
+				   relaxed)) {
 			lock_stat(lock->class, LOCK_PARKED);
 			park_while_named(&lock->word, h);
 		} else {
@@ -321,7 +330,8 @@ bool irqlock_held_by_me(const struct irqlock *lock)
 }
 
 /* All of an acquire with checks and statistics; one frame for the whole common path. */
-static inline __attribute__((always_inline)) void acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc)
+static inline __attribute__((always_inline)) void acquire_at(
+	struct irqlock *lock, unsigned flags, uintptr_t pc)
 {
 	struct lock_class *class = lock->class;
 	bool before = arch_irq_save();
@@ -357,7 +367,7 @@ bool irqlock_try_checked(struct irqlock *lock) UNCHECKED_LOCKING
 	unsigned flags = CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0);
 
 	if (!check_irqlock_acquire(lock, class, flags, pc) ||
-	    (!irqlock_take(lock) && !irqlock_try_slow(lock))) {
+		(!irqlock_take(lock) && !irqlock_try_slow(lock))) {
 		arch_irq_restore(before);
 		return false;
 	}

@@ -39,18 +39,17 @@ struct CAPABILITY("irqlock") irqlock {
 
 #define IRQLOCK_LOCKED 1u
 #define IRQLOCK_KICK_SHIFT 20
-#define IRQLOCK_KICK (0xfffu << IRQLOCK_KICK_SHIFT) /* hart index + 1 of whom to wake, 0: nobody */
+/* Hart index + 1 of whom to wake; 0: nobody. */
+#define IRQLOCK_KICK (0xfffu << IRQLOCK_KICK_SHIFT)
 
 /* `class_` is the address of a class; its policy is the lock's. */
-#define IRQLOCK_INIT(class_) \
-	{ \
-		.word = {0}, .class = (class_), .policy = IRQLOCK_BY_CLASS \
-	}
-#define IRQLOCK_BY_CLASS ((enum irqlock_policy)~0u)
+#define IRQLOCK_INIT(class_) {.word = {0}, .class = (class_), .policy = IRQLOCK_BY_CLASS}
+#define IRQLOCK_BY_CLASS ((enum irqlock_policy) ~0u)
 
 /* The lock is not in use. Either. */
 void irqlock_init(struct irqlock *lock, struct lock_class *class);
-void irqlock_init_policy(struct irqlock *lock, struct lock_class *class, enum irqlock_policy policy);
+void irqlock_init_policy(
+	struct irqlock *lock, struct lock_class *class, enum irqlock_policy policy);
 
 /* Slow parts, and the whole of it where the checker or statistics are compiled in. */
 void irqlock_wait(struct irqlock *lock, bool before);
@@ -171,7 +170,8 @@ static inline enum irqlock_policy irqlock_policy(const struct irqlock *lock)
 	return lock->policy == IRQLOCK_BY_CLASS ? lock->class->policy : lock->policy;
 }
 
-/* For asserts. Exact with CONFIG_LOCKCHECK; otherwise "somebody holds it and interrupts are off". */
+/* For asserts. Exact with CONFIG_LOCKCHECK; otherwise "somebody holds it and interrupts are off".
+ */
 bool irqlock_held_by_me(const struct irqlock *lock);
 /* May be over by the time the answer is there: for reports and statistics. */
 static inline bool irqlock_is_locked(const struct irqlock *lock)
@@ -180,15 +180,16 @@ static inline bool irqlock_is_locked(const struct irqlock *lock)
 }
 
 /*
- * How waiting is tuned; changed by tests and benches while nothing contends. Loads a newcomer and a queued waiter make before they give in (queue or park), and how often the
- * sleeping head of a queue may be passed.
+ * How waiting is tuned; changed by tests and benches while nothing contends. Loads a newcomer and a
+ * queued waiter make before they give in (queue or park), and how often the sleeping head of a
+ * queue may be passed.
  */
 struct irqlock_tuning {
 	unsigned newcomer_spins, queued_spins, head_spins;
 	unsigned newcomer_pause; /* longest row of steps between two looks of a newcomer */
-	unsigned max_steals;	/* <= 62: the field must not overflow */
-	unsigned steal_weight;	/* a hart's every so many-th steal is counted; 0 and 1: all */
-	bool park_with_timer;	/* a timer interrupt ends a sleep as well; nothing depends on it */
+	unsigned max_steals;	 /* <= 62: the field must not overflow */
+	unsigned steal_weight;	 /* a hart's every so many-th steal is counted; 0 and 1: all */
+	bool park_with_timer;	 /* a timer interrupt ends a sleep as well; nothing depends on it */
 };
 extern struct irqlock_tuning irqlock_tuning;
 

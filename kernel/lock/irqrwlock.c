@@ -19,12 +19,13 @@
  * reader they nest in); they wait for WRITER to go, which waits for nobody.
  *
  * No starvation: with ASKED set only passing readers enter, and those are handlers and nested
- * readers, which do not come from waiting threads; the gate is given in the irqlock's bounded order.
+ * readers, which do not come from waiting threads; the gate is given in the irqlock's bounded
+ * order.
  *
  * No lost wake-up: kick is set by a CAS that saw the blocker (WRITER, or readers for a writer), and
- * the access that removes the last blocker (write release, last reader's release) takes it. A reader
- * at the gate is blocked by WRITER only, and no reader is in meanwhile, so the release it waits for is
- * the writer's. A writer that was kicked may find passing readers in, and parks again.
+ * the access that removes the last blocker (write release, last reader's release) takes it. A
+ * reader at the gate is blocked by WRITER only, and no reader is in meanwhile, so the release it
+ * waits for is the writer's. A writer that was kicked may find passing readers in, and parks again.
  *
  * A release touches the word once; then the memory may be gone.
  */
@@ -96,7 +97,8 @@ static void enter_from_gate(struct irqrwlock *lock, uint32_t blockers, uint32_t 
 }
 
 /* The gate is taken bare: it shares the lock's class, checks and interrupts-off section. */
-static void wait_through_gate(struct irqrwlock *lock, bool before, uint32_t blockers, uint32_t grant)
+static void wait_through_gate(
+	struct irqrwlock *lock, bool before, uint32_t blockers, uint32_t grant)
 {
 	lock_stat(lock->gate.class, LOCK_CONTENDED);
 	if (!irqlock_take(&lock->gate))
@@ -178,8 +180,8 @@ void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
 	uint32_t word, left;
 
-	if (!check_irqlock_release(lock, lock->gate.class, CHECK_READ,
-				   (uintptr_t)__builtin_return_address(0)))
+	if (!check_irqlock_release(
+		    lock, lock->gate.class, CHECK_READ, (uintptr_t)__builtin_return_address(0)))
 		return;
 	word = atomic_load_u32(&lock->word, relaxed);
 	do {
@@ -226,8 +228,8 @@ void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
 	uint32_t old;
 
-	if (!check_irqlock_release(lock, lock->gate.class, CHECK_WRITE,
-				   (uintptr_t)__builtin_return_address(0)))
+	if (!check_irqlock_release(
+		    lock, lock->gate.class, CHECK_WRITE, (uintptr_t)__builtin_return_address(0)))
 		return;
 	/* Release; partners: the three entries. */
 	old = atomic_and_u32(&lock->word, ~(WRITER | KICK_MASK), release);

@@ -17,13 +17,10 @@
 
 struct CAPABILITY("irqrwlock") irqrwlock {
 	atomic_u32 word;
-	struct irqlock gate;	/* whoever waits, except for passing readers, waits holding it */
+	struct irqlock gate; /* whoever waits, except for passing readers, waits holding it */
 };
 
-#define IRQRWLOCK_INIT(class_) \
-	{ \
-		.word = {0}, .gate = IRQLOCK_INIT(class_) \
-	}
+#define IRQRWLOCK_INIT(class_) {.word = {0}, .gate = IRQLOCK_INIT(class_)}
 
 void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class);
 

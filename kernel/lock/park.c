@@ -7,9 +7,9 @@
 #include "kernel/lock/relax.h"
 
 /*
- * Both loops: first the pending bit is taken (and leaf requests served), then the word is looked at,
- * then the hart sleeps: a kick that comes after the look finds the bit clear and makes the sleep
- * return at once.
+ * Both loops: first the pending bit is taken (and leaf requests served), then the word is looked
+ * at, then the hart sleeps: a kick that comes after the look finds the bit clear and makes the
+ * sleep return at once.
  *
  * The loads are acquire; partner: the giver-up's release (irqlock_give), or the predecessor's
  * store of our node's state (pass_headship).

@@ -2,11 +2,11 @@
 /*
  * Parking on a lock word: shared by irqlock.c and irqrwlock.c.
  *
- * Bits 20-31 of a lock word, the kick field, hold the index + 1 of the one parked hart that the next
- * giver-up has to wake; 0: nobody. Who parks sets it by the same compare-and-swap that saw the
+ * Bits 20-31 of a lock word, the kick field, hold the index + 1 of the one parked hart that the
+ * next giver-up has to wake; 0: nobody. Who parks sets it by the same compare-and-swap that saw the
  * reason to wait; who removes the reason takes it by the same atomic access that does so. There is
- * one location, so its coherence alone decides who came first: no full fence is needed between "I am
- * parked" and "is it free?", one park gets at most one kick, and none is lost.
+ * one location, so its coherence alone decides who came first: no full fence is needed between "I
+ * am parked" and "is it free?", one park gets at most one kick, and none is lost.
  *
  * A kick may arrive late (its receiver woke for another reason and went on) or never matter: it is
  * then a software interrupt without a message, which its handler or the next park ignores.

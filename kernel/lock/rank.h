@@ -11,40 +11,40 @@
 #define KERNEL_LOCK_RANK_H
 
 enum lock_rank {
-	RANK_UNORDERED = 0,	/* tests and benches only: not rank-checked */
+	RANK_UNORDERED = 0, /* tests and benches only: not rank-checked */
 
 	/* Sleeping */
-	RANK_TEST_OUTER,	/* tests: taken before anything of the kernel's */
-	RANK_SHELL,		/* kernel/shell: one command line at a time */
-	RANK_HART_LIFE,		/* kernel/hart: one change of the set of online harts at a time */
-	RANK_FLUSH,		/* kernel/wait: work queue flushes */
-	RANK_VMAP,		/* kernel/mm: kernel address ranges and their tables */
-	RANK_SLAB_LIST,		/* kernel/mm: the list of slab caches */
-	RANK_TEST_SLEEP,	/* tests: taken after the kernel's sleeping locks */
+	RANK_TEST_OUTER, /* tests: taken before anything of the kernel's */
+	RANK_SHELL,	 /* kernel/shell: one command line at a time */
+	RANK_HART_LIFE,	 /* kernel/hart: one change of the set of online harts at a time */
+	RANK_FLUSH,	 /* kernel/wait: work queue flushes */
+	RANK_VMAP,	 /* kernel/mm: kernel address ranges and their tables */
+	RANK_SLAB_LIST,	 /* kernel/mm: the list of slab caches */
+	RANK_TEST_SLEEP, /* tests: taken after the kernel's sleeping locks */
 
 	/* Mixed */
-	RANK_TTY,		/* kernel/log, drivers/uart: the serial line's users */
+	RANK_TTY, /* kernel/log, drivers/uart: the serial line's users */
 	RANK_TEST_MIX,
 
 	/* Spinning (interrupts off) */
 	RANK_TEST_SPIN_OUTER,
-	RANK_HART_CALL,		/* kernel/hart: general calls */
-	RANK_IRQ,		/* kernel/irq: handler table */
-	RANK_PLIC,		/* drivers/irqchip: enable and priority registers */
-	RANK_UART,		/* drivers/uart: rings and registers */
-	RANK_WORK,		/* kernel/wait: work queues */
-	RANK_MIX_INNER,		/* kernel/wait: a mixlock's own state and post queue */
-	RANK_WAITQ,		/* kernel/wait: wait queues */
-	RANK_PI,		/* kernel/wait: priority inheritance */
-	RANK_QS,		/* kernel/sched: quiescent states */
-	RANK_TIMER,		/* kernel/time: timer queues */
-	RANK_THREADS,		/* kernel/sched: thread table and list */
-	RANK_RUNQ,		/* kernel/sched: run queues, lower hart index first */
-	RANK_SLAB,		/* kernel/mm: one slab cache */
-	RANK_PAGE,		/* kernel/mm: buddy free lists */
-	RANK_TEST_SPIN,		/* tests: innermost spinning locks */
-	RANK_LOG,		/* kernel/log: the log ring */
-	RANK_CONSOLE,		/* kernel/log: output to the console device */
+	RANK_HART_CALL, /* kernel/hart: general calls */
+	RANK_IRQ,	/* kernel/irq: handler table */
+	RANK_PLIC,	/* drivers/irqchip: enable and priority registers */
+	RANK_UART,	/* drivers/uart: rings and registers */
+	RANK_WORK,	/* kernel/wait: work queues */
+	RANK_MIX_INNER, /* kernel/wait: a mixlock's own state and post queue */
+	RANK_WAITQ,	/* kernel/wait: wait queues */
+	RANK_PI,	/* kernel/wait: priority inheritance */
+	RANK_QS,	/* kernel/sched: quiescent states */
+	RANK_TIMER,	/* kernel/time: timer queues */
+	RANK_THREADS,	/* kernel/sched: thread table and list */
+	RANK_RUNQ,	/* kernel/sched: run queues, lower hart index first */
+	RANK_SLAB,	/* kernel/mm: one slab cache */
+	RANK_PAGE,	/* kernel/mm: buddy free lists */
+	RANK_TEST_SPIN, /* tests: innermost spinning locks */
+	RANK_LOG,	/* kernel/log: the log ring */
+	RANK_CONSOLE,	/* kernel/log: output to the console device */
 	RANK_LAST
 };
 

@@ -13,7 +13,8 @@
  *
  * With interrupts off a step also serves leaf requests of other harts (kernel/hart/call.h), so that
  * nobody who waits for this hart's answer waits for the end of its wait. A step never loses a
- * software interrupt: what it took from the pending bit and did not serve is pending again after it.
+ * software interrupt: what it took from the pending bit and did not serve is pending again after
+ * it.
  */
 #ifndef KERNEL_LOCK_RELAX_H
 #define KERNEL_LOCK_RELAX_H
@@ -41,18 +42,18 @@ const char *relax_mode(void);
 /*
  * Hooks, filled at boot before other harts run.
  *
- * relax_serve_leaf   kernel/hart. SIE off: serves this hart's pending leaf requests; returns whether
- *                    anything else is posted to its mailbox (which a software interrupt announces).
- *                    Takes no lock, never waits for a lock. Cheap when there is nothing.
- * relax_arm_tick     kernel/time. Sees to it that a timer interrupt comes within a tick on this
- *                    hart. Either; takes no lock.
+ * relax_serve_leaf   kernel/hart. SIE off: serves this hart's pending leaf requests; returns
+ * whether anything else is posted to its mailbox (which a software interrupt announces). Takes no
+ * lock, never waits for a lock. Cheap when there is nothing. relax_arm_tick     kernel/time. Sees
+ * to it that a timer interrupt comes within a tick on this hart. Either; takes no lock.
  */
 extern bool (*relax_serve_leaf)(void);
 extern void (*relax_arm_tick)(void);
 
-/* For waits that parked: SIE off. Takes this hart's pending software interrupt, if there is one, and
- * serves leaf requests; before it leaves the wait the caller calls relax_unpark with what the calls
- * returned or'ed together: it makes the interrupt pending again if somebody else's message needs it. */
+/* For waits that parked: SIE off. Takes this hart's pending software interrupt, if there is one,
+ * and serves leaf requests; before it leaves the wait the caller calls relax_unpark with what the
+ * calls returned or'ed together: it makes the interrupt pending again if somebody else's message
+ * needs it. */
 bool relax_take_ipi(void);
 void relax_unpark(bool mail);
 

@@ -12,11 +12,11 @@
  * read much more often than written and contains no pointer that a reader follows.
  *
  * Order, without fences of their own (the thread sanitizer understands accesses, not fences): data
- * goes through seq_read and seq_write. Each seq_write is a release, so whoever sees it also sees the odd
- * seq stored before it; each seq_read is an acquire, so the second read of seq cannot come before
- * it. A reader that saw any new datum therefore sees a changed seq. The even seq is stored with
- * release (after the data) and first read with acquire (before it): a reader that starts with it sees
- * all of that writer's data.
+ * goes through seq_read and seq_write. Each seq_write is a release, so whoever sees it also sees
+ * the odd seq stored before it; each seq_read is an acquire, so the second read of seq cannot come
+ * before it. A reader that saw any new datum therefore sees a changed seq. The even seq is stored
+ * with release (after the data) and first read with acquire (before it): a reader that starts with
+ * it sees all of that writer's data.
  */
 #ifndef KERNEL_LOCK_SEQLOCK_H
 #define KERNEL_LOCK_SEQLOCK_H
@@ -28,10 +28,7 @@ struct CAPABILITY("seqlock") seqlock {
 	struct irqlock lock; /* Protects: the data of the user, against other writers */
 };
 
-#define SEQLOCK_INIT(class_) \
-	{ \
-		.seq = {0}, .lock = IRQLOCK_INIT(class_) \
-	}
+#define SEQLOCK_INIT(class_) {.seq = {0}, .lock = IRQLOCK_INIT(class_)}
 
 void seqlock_init(struct seqlock *s, struct lock_class *class);
 
@@ -87,7 +84,8 @@ static inline void seq_write_u64(seq_u64 *a, uint64_t v)
 {
 	atomic_store_ulong(&a->part[0], (unsigned long)v, release);
 	if (sizeof(unsigned long) < sizeof(uint64_t))
-		atomic_store_ulong(&a->part[ARRAY_SIZE(a->part) - 1], (unsigned long)(v >> 32), release);
+		atomic_store_ulong(
+			&a->part[ARRAY_SIZE(a->part) - 1], (unsigned long)(v >> 32), release);
 }
 
 #endif

@@ -262,6 +262,10 @@ static void flush(void)
 
 	if (list_empty(&lazy))
 		return;
+	/* The cleared entries before the look at who is online. Partner: a hart that joins sets its
+	 * bit, then flushes its whole TLB (hart_join): it is asked, or walks what is cleared
+	 * already. */
+	fence_full();
 	hart_mask_copy(&online, &harts_online);
 	if (hart_mask_empty(&online))
 		arch_tlb_flush_all();

@@ -99,11 +99,22 @@ void sched_place(struct thread *t, unsigned to, enum placing how);
 unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how) REQUIRES(&rq->lock);
 /* `rq` has queued threads: idle harts may look. Returns like sched_enqueue whom to tell of `t`. */
 unsigned sched_offer(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock);
-static inline void sched_tell(unsigned hart_plus_1)
+/* Up to two harts, index + 1 each. */
+#define TELL_SECOND 16
+static inline void sched_tell(unsigned tell)
 {
-	if (hart_plus_1)
-		hart_resched(harts[hart_plus_1 - 1]);
+	for (; unlikely(tell); tell >>= TELL_SECOND)
+		if (tell & ((1u << TELL_SECOND) - 1))
+			hart_resched(harts[(tell & ((1u << TELL_SECOND) - 1)) - 1]);
 }
+
+/* May `t`, real-time, take another hart from a fair thread? A look. */
+bool sched_rt_elsewhere(const struct runq *rq, const struct thread *t);
+/* Does a real-time thread wait anywhere? A look. */
+bool sched_rt_waits(void);
+/* This hart no longer runs a real-time thread: those that wait elsewhere may come. SIE off, nothing
+ * held. */
+void sched_pull_rt(struct runq *mine);
 
 /* Has rq's hart look for a better thread: like sched_enqueue. */
 unsigned sched_ask(struct runq *rq) REQUIRES(&rq->lock);

@@ -8,9 +8,14 @@
  * shares itself by slices gives a thread away now and then. Nothing here grows with the number of
  * harts beyond looking at the words of a bit mask.
  *
+ * Real-time threads. One that has to make room goes to a hart that runs a fair one; a hart that
+ * ends running a real-time thread pulls one that waits elsewhere. Both look at masks without a lock
+ * in common: a thread that begins to wait just while the last hart frees itself may wait for the
+ * next change. Among several priorities there is no order over all harts, only on each.
+ *
  * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue,
- * or out of its sleep: READY, on_rq false, on_hart false), then placed under both locks. In between
- * nobody else moves it: a wake-up sees READY, a steal does not find it, whoever changes its
+ * or out of its sleep: READY, on_rq false, curr of no queue), then placed under both locks. In
+ * between nobody else moves it: a wake-up sees READY, a steal does not find it, whoever changes its
  * affinity or priority changes fields under the old queue's lock, and sched_place looks at them
  * under that lock.
  *
@@ -33,6 +38,8 @@ struct hart_mask sched_accepting;
 struct hart_mask sched_idle;
 struct hart_mask sched_queued;
 struct hart_mask sched_running_rt;
+/* Harts where a real-time thread waits: never missing, sometimes stale. */
+static struct hart_mask waiting_rt;
 
 static bool masks_meet(const struct hart_mask *a, const struct hart_mask *b)
 {
@@ -75,17 +82,30 @@ static unsigned claim_idle(const struct hart_mask *may, unsigned after)
 	return CONFIG_MAX_HARTS;
 }
 
-/* A hart that runs no real-time thread, `last` for choice. */
+/* A hart of *may that runs no real-time thread, `last` for choice; CONFIG_MAX_HARTS if none. */
 static unsigned choose_for_rt(const struct hart_mask *may, unsigned last)
 {
-	struct hart_mask fair = *may;
-	unsigned rt;
+	struct hart_mask fair;
 
-	for_each_hart_in_mask(rt, &sched_running_rt)
-		hart_mask_clear(&fair, rt);
+	for (unsigned w = 0; w < HART_MASK_WORDS; w++) {
+		unsigned long rt = hart_mask_word(&sched_running_rt, w);
+
+		atomic_store_ulong(&fair.bits[w], hart_mask_word(may, w) & ~rt, relaxed);
+	}
 	if (hart_mask_test(&fair, last))
 		return last;
 	return mask_after(&fair, last);
+}
+
+bool sched_rt_elsewhere(const struct runq *rq, const struct thread *t)
+{
+	struct hart_mask may;
+	unsigned hart;
+
+	if (!hart_mask_and(&may, &t->affinity, &sched_accepting))
+		return false;
+	hart = choose_for_rt(&may, rq->hart);
+	return hart < CONFIG_MAX_HARTS && hart != rq->hart;
 }
 
 static unsigned choose_shortest(const struct hart_mask *may, unsigned last)
@@ -149,15 +169,22 @@ void runq_unlock_pair(struct runq *a, struct runq *b) UNCHECKED_LOCKING
 	irqlock_release(&a->lock);
 }
 
-unsigned sched_offer(struct runq *rq, const struct thread *t)
+static void show_queued(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock)
 {
-	unsigned hart;
-
 	if (!rq->queued_shown) {
 		rq->queued_shown = true;
 		/* Partner: the idle hart's AMO on sched_idle, before it looks here. */
 		hart_mask_atomic_set(&sched_queued, rq->hart);
 	}
+	if (runq_is_rt(t) && !hart_mask_test(&waiting_rt, rq->hart))
+		hart_mask_atomic_set(&waiting_rt, rq->hart);
+}
+
+unsigned sched_offer(struct runq *rq, const struct thread *t)
+{
+	unsigned hart;
+
+	show_queued(rq, t);
 	if (likely(!masks_meet(&sched_idle, &t->affinity)))
 		return 0;
 	hart = claim_idle(&t->affinity, rq->hart);
@@ -174,6 +201,20 @@ unsigned sched_ask(struct runq *rq)
 	return 0;
 }
 
+/* t goes before curr, which is asked to leave. Returns whom to tell. */
+static unsigned take_over(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock)
+{
+	/* Another one may be before t, then t waits. curr is offered when it is queued. */
+	if (rq->nr_queued > 1)
+		show_queued(rq, t);
+	/* From now on the hart counts as taken: the next real-time thread goes elsewhere. */
+	if (runq_is_rt(t) && !rq->rt_shown) {
+		rq->rt_shown = true;
+		hart_mask_atomic_set(&sched_running_rt, rq->hart);
+	}
+	return sched_ask(rq);
+}
+
 static void start_at_origin(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)
 {
 	runq_move_origin(rq);
@@ -182,11 +223,10 @@ static void start_at_origin(struct runq *rq, struct thread *t) REQUIRES(&rq->loc
 
 unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how)
 {
-	struct thread *curr = rq->curr;
 	uint64_t now = arch_time();
-	unsigned tell = 0;
+	unsigned tell;
 
-	assert(curr != t);
+	assert(rq->curr != t);
 	runq_charge(rq, now);
 	if (how != PLACE_MOVED)
 		t->slice_end = t->ran + rq->slice;
@@ -199,16 +239,14 @@ unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how)
 	/* Relaxed: published by the lock's release. */
 	atomic_store_u32(&t->state, THREAD_READY, relaxed);
 	runq_add(rq, t, RUNQ_TAIL);
-	if (!curr->is_idle || rq->nr_queued > 1)
-		tell = sched_offer(rq, t);
 	if (runq_preempts(rq, t))
-		return sched_ask(rq) ?: tell;
-	if (runq_wants_tick(rq) && !rq->tick) {
-		/* A hart arms its own tick: there by IPI, after which it decides again. */
-		if (lock_hart()->index != rq->hart)
-			return rq->hart + 1;
+		return take_over(rq, t);
+	tell = sched_offer(rq, t);
+	if (lock_hart()->index == rq->hart)
 		sched_arm_tick(rq, now);
-	}
+	else if (!rq->tick && runq_wants_tick(rq))
+		/* A hart arms its own tick: there by IPI, after which it decides again. */
+		tell |= (rq->hart + 1) << TELL_SECOND;
 	return tell;
 }
 
@@ -233,8 +271,9 @@ void sched_place(struct thread *t, unsigned to, enum placing how)
 		runq_lock_pair(from, rq);
 		if (likely(sched_allowed(t, rq)))
 			break;
-		/* Affinity or harts changed since the choice. */
+		/* Affinity or harts changed since the choice. If it was idle it says so anew. */
 		runq_unlock_pair(from, rq);
+		hart_resched(harts[to]);
 		to = sched_choose(t, from->hart);
 	}
 	change_queue(t, from, rq);
@@ -278,6 +317,39 @@ bool sched_steal(struct runq *mine)
 		}
 	}
 	return false;
+}
+
+/* The best real-time thread that waits at `other` and may run here. Returns whom to tell. */
+static unsigned pull_from(struct runq *mine, struct runq *other)
+{
+	struct thread *t;
+	unsigned tell = 0;
+
+	runq_lock_pair(mine, other);
+	t = mine->accepting ? runq_first_for(other, mine->hart) : NULL;
+	if (t && runq_is_rt(t) && runq_preempts(mine, t)) {
+		runq_remove(other, t);
+		change_queue(t, other, mine);
+		tell = sched_enqueue(mine, t, PLACE_MOVED);
+	}
+	if (other->nr_queued == other->nr_fair)
+		hart_mask_atomic_clear(&waiting_rt, other->hart);
+	runq_unlock_pair(mine, other);
+	return tell;
+}
+
+bool sched_rt_waits(void)
+{
+	return !hart_mask_empty(&waiting_rt);
+}
+
+void sched_pull_rt(struct runq *mine)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, &waiting_rt)
+		if (hart != mine->hart)
+			sched_tell(pull_from(mine, runq_of_hart(hart)));
 }
 
 void sched_balance(struct runq *rq)

@@ -50,6 +50,7 @@ enum runq_after {
 	AFTER_MOVE = 1 << 0, /* it is READY and may not run here */
 	AFTER_DEAD = 1 << 1,
 	AFTER_KICK = 1 << 2, /* tell runq.kick, an idle hart, that it waits here */
+	AFTER_PULL = 1 << 3, /* look for real-time threads that wait elsewhere */
 };
 
 /* Why the thread that runs may be one that must not run here. */

@@ -148,6 +148,8 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 {
 	rq->curr = next;
 	sched_show_rt(rq);
+	if (runq_is_rt(prev) && !runq_is_rt(next) && sched_rt_waits())
+		rq->after |= AFTER_PULL;
 	if (prev != rq->idle && next != rq->idle)
 		return;
 	runq_show_load(rq);
@@ -164,6 +166,12 @@ static void requeue(struct runq *rq, struct thread *prev, struct thread *best, e
 
 	atomic_store_u32(&prev->state, THREAD_READY, relaxed);
 	renew_slice(rq, prev);
+	if (runq_is_rt(prev) && sched_rt_elsewhere(rq, prev)) {
+		runq_remove(rq, best);
+		rq->after = AFTER_MOVE;
+		change_kind(rq, prev, best);
+		return;
+	}
 	if (runq_is_rt(best) || runq_is_rt(prev)) {
 		runq_remove(rq, best);
 		runq_add(rq, prev, why == SWITCH_YIELD || used_up ? RUNQ_TAIL : RUNQ_HEAD);
@@ -237,6 +245,8 @@ static void publish(struct thread *prev, unsigned after, unsigned kick)
 		sched_place(prev, sched_choose(prev, thread_runq(prev)->hart), PLACE_MOVED);
 	if (after & AFTER_DEAD)
 		left_hook(prev);
+	if (after & AFTER_PULL)
+		sched_pull_rt(this_runq());
 	sched_check_preempt();
 }
 
@@ -278,7 +288,8 @@ static inline void assert_switch(struct runq *rq, const struct thread *prev) REQ
 	assert(irqlock_is_locked(&rq->lock));
 	assert(lock_hart()->irq_depth == 1);
 	assert(!arch_irq_enabled());
-	assert(thread_state(prev) != THREAD_RUNNING || rq->after == AFTER_DEAD || prev == rq->idle);
+	assert(thread_state(prev) != THREAD_RUNNING || (rq->after & AFTER_DEAD) ||
+		prev == rq->idle);
 }
 
 /* One copy for each reason: what does not concern it falls away. The lock changes hands with the
@@ -297,6 +308,7 @@ static inline __attribute__((always_inline)) void reschedule(enum switch_why why
 	next = decide(rq, prev, why);
 	if (next == prev) {
 		renew_slice(rq, prev);
+		sched_show_rt(rq);
 		sched_arm_tick(rq, now);
 		irqlock_release(&rq->lock);
 		return;

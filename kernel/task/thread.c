@@ -25,7 +25,7 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 
-/* The reaper works, a little at a time, for threads of every priority that join or wait for a lock. */
+/* The reaper works, a little at a time, for threads of any priority that join or wait for locks. */
 #define REAPER_PRIO PRIO_RT_MAX
 #define SETTLE_POLL_NS NS_PER_MS
 

@@ -2,15 +2,19 @@
 /*
  * Giving up the locks of a thread that ended (abandon.h).
  *
+ * With CONFIG_LOCKCHECK there is a record of all that t holds: these are buried first, while t
+ * still counts as their owner, so that nobody can have had one, and let its memory go, before us.
+ * For the same reason a lock is off the record before it can be had.
+ *
  * Locks with somebody behind them are in t.pi_waiters: each is taken from t, marked abandoned, and
- * passed on. The others are found when somebody comes for them: their word names a thread that is
- * gone (thread_of_handle: a handle holds the slot's generation), or that is marked as given up by
- * waiting_entry. The mark is set under t's PI lock when its tree is empty, so that whoever queues
- * behind t either is found here, or sees the mark (pi_attach) and buries the lock itself.
+ * passed on. (A mixed lock that was passed to nobody, and only lent t its posts' priority, is no
+ * lock of t's.) The others are found when somebody comes for them: their word names a thread that
+ * is gone (thread_of_handle: a handle holds the slot's generation), or that is marked as given up
+ * by waiting_entry. The mark is set under t's PI lock when its tree is empty, so that whoever
+ * queues behind t either is found here, or sees the mark (pi_attach) and buries the lock itself.
  *
  * A generation has 16 bits: a lock that was left alone while its dead owner's slot was used 65,536
- * times again could be taken for a living thread's. With CONFIG_LOCKCHECK the record of held locks
- * is there, and these are buried here as well.
+ * times again could be taken for a living thread's.
  */
 #include "kernel/wait/abandon.h"
 
@@ -22,11 +26,18 @@
 
 struct wait_entry wait_entry_dead;
 
-/* Somebody is behind l, which t, dead, owned. */
-static void abandon_contended(struct pilock *l) RELEASES(&l->wq)
+/* l is on the record of t, dead, or donates to it. */
+static void abandon(struct thread *t, struct pilock *l) RELEASES(&l->wq)
 {
 	bool mixed = l->kind == PILOCK_MIXLOCK;
 
+	check_forget(&t->lock, l);
+	if (pilock_owner(l) != t->lock.handle) {
+		if (l->donee == t)
+			pi_detach(l);
+		waitq_unlock(&l->wq);
+		return;
+	}
 	pilock_bury_locked(l);
 	if (mixed)
 		pilock_set_owner_locked(l, current_thread(), lock_thread()->handle);
@@ -59,28 +70,24 @@ static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 	}
 }
 
-/* A sleeping lock on t's record that nobody waits for. */
-static void abandon_recorded(struct thread *t, struct pilock *l)
-{
-	waitq_lock(&l->wq);
-	if (pilock_owner(l) == t->lock.handle)
-		pilock_bury_locked(l);
-	waitq_unlock(&l->wq);
-}
-
-static void forget_record(struct thread *t, const struct held_lock *held)
+static void abandon_recorded(struct thread *t, const struct held_lock *held)
 {
 	void *lock = (void *)held->lock;
 	unsigned flags = held->flags;
 
+	if (flags & (CHECK_WRITE | CHECK_MIXED)) {
+		struct pilock *l = lock;
+
+		waitq_lock(&l->wq);
+		abandon(t, l);
+		return;
+	}
 	if (CONFIG_LOCKCHECK)
 		check_forget(&t->lock, lock);
 	else
 		t->lock.nr_held--;
 	if (flags & CHECK_READ)
 		rwmutex_reader_died(lock);
-	else if (flags & CHECK_WRITE || flags & CHECK_MIXED)
-		abandon_recorded(t, lock);
 }
 
 /* Unchecked: lock_first_donor's lock has no name here. */
@@ -89,10 +96,10 @@ void wait_abandon_all(struct thread *t) UNCHECKED_LOCKING
 	struct pilock *l;
 
 	assert(t != current_thread());
-	while ((l = lock_first_donor(t)))
-		abandon_contended(l);
 	while (t->lock.nr_held)
-		forget_record(t, &t->lock.held[t->lock.nr_held - 1]);
+		abandon_recorded(t, &t->lock.held[t->lock.nr_held - 1]);
+	while ((l = lock_first_donor(t)))
+		abandon(t, l);
 	if (t->fn == work_thread)
 		work_thread_died(t);
 }

@@ -11,7 +11,12 @@
  * was stored before a post, successful or not, before the run that is due.
  *
  * While an item runs the lock has its owner by the word: the poster or holder, a thread or a
- * handler (PILOCK_HANDLER), or the work thread that it was passed to.
+ * handler (PILOCK_HANDLER).
+ *
+ * A queue that is left to the work thread: the lock is nobody's (PILOCK_PASSED) until that thread
+ * comes to it, as it may be in the middle of other work, that wants this very lock or ends by a
+ * fault. For posts and tries the lock is not free, so the order stays; a thread that locks it gets
+ * it at once, and runs the queue as it unlocks it. The work thread then finds nothing to do.
  */
 #include "kernel/wait/mixlock.h"
 
@@ -43,7 +48,8 @@ static uint32_t my_word(void)
 
 static unsigned my_bound(void)
 {
-	return in_handler() ? MIXLOCK_HANDLER_MAX : MIXLOCK_THREAD_MAX;
+	/* A thread with interrupts off keeps them waiting as much as a handler does. */
+	return arch_irq_enabled() ? MIXLOCK_THREAD_MAX : MIXLOCK_HANDLER_MAX;
 }
 
 void mixlock_init(struct mixlock *m, struct lock_class *class) UNCHECKED_LOCKING
@@ -53,6 +59,15 @@ void mixlock_init(struct mixlock *m, struct lock_class *class) UNCHECKED_LOCKING
 	m->first = NULL;
 	m->last = NULL;
 	work_init(&m->drain, mixlock_drain);
+}
+
+void mixlock_destroy(struct mixlock *m)
+{
+	work_cancel_sync(&m->drain);
+	/* Whoever gave the lock up last is through with it. */
+	waitq_lock(&m->pi.wq);
+	assert(!atomic_load_u32(&m->pi.word, relaxed) && !guarded(&m->pi.wq.lock, m->first));
+	waitq_unlock(&m->pi.wq);
 }
 
 void mixwork_init(struct mixwork *w, void (*fn)(struct mixwork *w))
@@ -99,21 +114,29 @@ static void append(struct mixlock *m, struct mixwork *w) REQUIRES(&m->pi.wq)
 	m->pi.posts_pending = true;
 }
 
-/* Nobody waits, and the caller has done its share: the hart's work thread is the owner from here
- * on. */
+/* Nobody waits, and the caller has done its share: the rest is for the hart's work thread, or for a
+ * thread that locks before that comes. */
 static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 {
 	struct thread *t = work_thread_here();
-	bool queued;
+	bool mine;
 
-	/* Without a thread yet, the lock is owned by no one that inherits until the work begins. */
-	pilock_set_owner_locked(&m->pi, t, t ? t->lock.handle : handler_word());
-	/* One stretch, so that the work goes to the queue of that thread. */
+	pilock_set_owner_locked(&m->pi, NULL, PILOCK_PASSED);
+	/* False if it died just now; its successor takes the work over. */
+	if (t && !pi_attach(&m->pi, t))
+		t = NULL;
+	/* One stretch, so that the work goes to the queue of that thread. Claimed before the lock
+	 * can be had by anybody: mixlock_destroy then waits for us. Not claimed: it is still due
+	 * from last time, and sees what we stored. */
 	irq_off();
+	mine = work_claim(&m->drain);
+	qs_read_begin();
 	waitq_unlock(&m->pi.wq);
-	queued = work_queue(&m->drain);
+	if (mine)
+		work_queue_claimed(&m->drain);
+	pi_propagate(t);
+	qs_read_end();
 	irq_on();
-	assert(queued);
 }
 
 /* The caller owns the lock: runs at most `bound` of what is posted, gives the lock up or passes it
@@ -170,10 +193,14 @@ bool mixlock_post(struct mixlock *m, struct mixwork *w)
 
 	if (!check_acquire(m, class, HOLD | CHECK_TRY, CALLER))
 		return false;
-	/* Release: the run that is due sees what we stored before; partner: run(). */
-	if (atomic_xchg_u32(&w->queued, 1, acq_rel))
-		return false;
+	/* From here on: a poster that claimed w and was preempted would keep others' posts of it
+	 * from running. */
 	qs_read_begin();
+	/* Release: the run that is due sees what we stored before; partner: run(). */
+	if (atomic_xchg_u32(&w->queued, 1, acq_rel)) {
+		qs_read_end();
+		return false;
+	}
 	waitq_lock(&m->pi.wq);
 	mine = take_or_append(m, w, &changed);
 	waitq_unlock(&m->pi.wq);
@@ -188,22 +215,21 @@ bool mixlock_post(struct mixlock *m, struct mixwork *w)
 	return true;
 }
 
-/* The work thread's part, of a lock that was passed to it with its queue. */
+/* The work thread's part, of a lock that was passed on with its queue, if nobody came before. */
 void mixlock_drain(struct work *work)
 {
 	struct mixlock *m = container_of(work, struct mixlock, drain);
-	struct thread *me = current_thread(), *changed = NULL;
+	struct thread *changed = NULL;
+	bool mine;
 
 	qs_read_begin();
 	waitq_lock(&m->pi.wq);
-	/* The work may have moved to another hart's thread, or had none when it was queued. */
-	if (!pilock_is_mine(&m->pi)) {
-		changed = pi_detach(&m->pi);
-		pilock_set_owner_locked(&m->pi, me, me->lock.handle);
-	}
+	mine = pilock_take_passed(&m->pi, &changed);
 	waitq_unlock(&m->pi.wq);
 	pi_propagate(changed);
 	qs_read_end();
+	if (!mine)
+		return;
 	check_acquired(m, m->pi.class, HOLD | CHECK_TRY, CALLER);
 	release_posts(m, MIXLOCK_THREAD_MAX, CALLER);
 }

@@ -14,10 +14,11 @@
  * true post runs exactly once. An item is free again, for a post or for the allocator, from the
  * moment its function is called.
  *
- * Bounds: a handler runs its own item and at most MIXLOCK_HANDLER_MAX others, a thread at most
- * MIXLOCK_THREAD_MAX; then the lock, with the rest of its queue, passes to the first waiter or,
- * if nobody waits, to the hart's work thread. The lock is never free while its queue is not
- * empty.
+ * Bounds: a handler, or a thread with interrupts off, runs its own item and at most
+ * MIXLOCK_HANDLER_MAX others, a thread at most MIXLOCK_THREAD_MAX; then the lock, with the rest of
+ * its queue, passes to the first waiter or, if nobody waits, to whoever is first of the hart's work
+ * thread and the threads that lock it. The lock is never free for a handler, a try or a post while
+ * its queue is not empty.
  *
  * Pending work boosts the owner to the post priority of the lock's class (lock_class.post_prio).
  *
@@ -56,6 +57,9 @@ struct CAPABILITY("mixlock") mixlock {
 void mixlock_drain(struct work *w);
 /* Not in use. Either. */
 void mixlock_init(struct mixlock *m, struct lock_class *class);
+/* Before its memory goes: nobody holds it or comes for it any more. Returns when no work thread has
+ * it on its list. Not from work that a work thread runs. Thread, may sleep. */
+void mixlock_destroy(struct mixlock *m);
 
 #define MIXLOCK_INLINE (!CONFIG_LOCKCHECK && !CONFIG_LOCKSTAT)
 void mixlock_lock_slow(struct mixlock *m) ACQUIRES(m);

@@ -5,7 +5,8 @@
  * A lock with an owner and somebody behind it (a waiter, or posted work) donates: it is filed in
  * owner->pi_waiters by the highest priority behind it. So for every thread t and lock l
  *
- *	l is filed with t   <=>  l.donee == t   <=>  t owns l and l's word has PILOCK_QUEUED
+ *	l is filed with t   <=>  l.donee == t   <=>  t owns l and l's word has PILOCK_QUEUED, or l
+ *						     was passed, and t is the work thread asked
  *	t.prio_effective == max(t.prio, first of t.pi_waiters)
  *
  * whenever l.wq.lock and t's PI lock are free. An owner that is no thread (a handler) or that is
@@ -207,12 +208,12 @@ static struct wait_entry *lock_wait_of(struct thread *t) UNCHECKED_LOCKING
 	}
 }
 
-/* The lock that e, which is queued, waits for has a first waiter of another priority, maybe. */
-static bool donate_anew(struct pilock *l, struct wait_entry *e, bool first) REQUIRES(&l->wq)
+/* Somebody in the queue of `l` has moved, maybe. Returns whether the owner's priority changed. */
+static bool donate_anew(struct pilock *l) REQUIRES(&l->wq)
 {
-	/* Free: its first waiter has to be awake. */
-	if (first && !pilock_owner(l))
-		waitq_nudge(&l->wq, e);
+	/* Free: whoever is the first one now has to be awake. */
+	if (!pilock_owner(l))
+		waitq_nudge(&l->wq, waitq_first(&l->wq));
 	return pi_refresh(l);
 }
 
@@ -227,16 +228,16 @@ struct thread *pi_link(struct thread *t, struct pi_link *link) UNCHECKED_LOCKING
 	wq = e->wq;
 	if (e->queued) {
 		uint8_t prio = t->prio_effective;
-		bool moved = e->prio != prio;
-		bool first = moved && waitq_requeue(wq, e, prio);
 
+		if (e->prio != prio)
+			waitq_requeue(wq, e, prio);
 		link->serial = e->serial;
 		link->timed = e->timed;
 		link->lock = e->pilock;
-		if (e->pilock) {
-			link->changed = moved && donate_anew(e->pilock, e, first);
-			link->owner = e->pilock->donee;
-		}
+	}
+	if (e->queued && e->pilock) {
+		link->changed = donate_anew(e->pilock);
+		link->owner = e->pilock->donee;
 	}
 	waitq_unlock(wq);
 	return link->owner;

@@ -5,6 +5,7 @@
  * Rules while wq.lock is free
  *   - the word has QUEUED  <=>  somebody is queued or work is pending
  *   - then, if it is owned by a thread that lives, that thread inherits (donee, pi.c)
+ *   - if it was passed to nobody, posts are pending and nobody is queued
  *   - if it is free and somebody is queued, the first one has been woken since
  *
  * No lost wake-up: a waiter sets QUEUED by compare-and-swap on the owned word, under wq.lock,
@@ -69,7 +70,7 @@ static bool owner_runs(uint32_t word)
 	bool runs;
 
 	if (pilock_word_is_handler(word))
-		return true;
+		return (word & ~PILOCK_FLAGS) != PILOCK_PASSED;
 	qs_read_begin();
 	owner = owner_thread(word);
 	runs = owner && owner != current_thread() && sched_thread_running(owner);
@@ -176,6 +177,16 @@ bool pilock_take_locked(struct pilock *l, uint32_t me, bool past_rt)
 	return true;
 }
 
+bool pilock_take_passed(struct pilock *l, struct thread **changed)
+{
+	if (pilock_owner(l) != PILOCK_PASSED)
+		return false;
+	assert(l->posts_pending && !waitq_first(&l->wq));
+	*changed = pi_detach(l);
+	pilock_set_owner_locked(l, current_thread(), lock_thread()->handle);
+	return true;
+}
+
 bool pilock_mark_queued(struct pilock *l)
 {
 	uint32_t w = atomic_load_u32(&l->word, relaxed);
@@ -242,9 +253,9 @@ static struct thread *gave_up(struct pilock *l) REQUIRES(&l->wq)
 	struct wait_entry *first = waitq_first(&l->wq);
 	struct thread *changed = NULL;
 
-	if (first && !pilock_owner(l)) {
-		waitq_nudge(&l->wq, first);
-	} else if (first || l->posts_pending) {
+	/* If the lock is free, the first one is awake already: who has been woken does not give up
+	 * before it has tried, so it was not the one that left. */
+	if (first || l->posts_pending) {
 		changed = pi_refresh(l);
 	} else {
 		changed = pi_detach(l);
@@ -303,7 +314,7 @@ static int wait_queued(struct pilock *l, struct wait_entry *e, struct thread *ow
 int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
 {
 	struct lock_thread *me = lock_thread();
-	struct thread *owner = NULL;
+	struct thread *owner = NULL, *changed = NULL;
 	struct wait_entry e;
 	int rc;
 
@@ -312,14 +323,16 @@ int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
 		return 0;
 	wait_entry_init(&e, &l->wq, l, true);
 	e.timed = limit->deadline_ns != WAIT_FOREVER;
+	qs_read_begin();
 	waitq_lock(&l->wq);
-	if (take_or_queue(l, &e, &owner)) {
+	if (pilock_take_passed(l, &changed) || take_or_queue(l, &e, &owner)) {
 		waitq_unlock(&l->wq);
+		pi_propagate(changed);
+		qs_read_end();
 		return own_result(l);
 	}
 	me->waiting_class = l->class;
 	me->waiting_for = l;
-	qs_read_begin();
 	rc = wait_queued(l, &e, owner, limit);
 	me->waiting_for = NULL;
 	return rc;

@@ -25,7 +25,10 @@
  * quiescent-state section, a bounded number of steps); then it looks again under wq.lock, queues
  * by effective priority and sleeps. Inheritance and cycles: pi.c. Dead holders: abandon.c.
  *
- * A mixed lock may be owned by an interrupt handler (PILOCK_HANDLER; bits 16-31: hart index).
+ * A mixed lock may be owned by an interrupt handler (PILOCK_HANDLER; bits 16-31: hart index), or
+ * have been passed on to nobody (PILOCK_PASSED), with posts and without waiters: the first thread
+ * that comes has it, a work thread has been asked to (mixlock.c); nobody else takes it. Meanwhile
+ * the work thread inherits.
  *
  * This is the mechanism; context, ownership and rank checks are made by the flavours.
  */
@@ -41,6 +44,7 @@
 #define PILOCK_FLAGS (PILOCK_QUEUED | PILOCK_ABANDONED)
 #define PILOCK_HANDLER 0xfffcu /* index part of no thread */
 #define PILOCK_INDEX_MASK 0xfffcu
+#define PILOCK_PASSED (PILOCK_HANDLER | 0xffffu << 16) /* index of no hart */
 #define PILOCK_MAX_STEALS 8
 
 enum pilock_kind {
@@ -54,12 +58,13 @@ struct pilock {
 	uint8_t kind;		  /* enum pilock_kind; constant */
 	struct lock_class *class; /* of the mutex, rwmutex or mixlock; constant */
 	struct waitq wq;
-	uint8_t steals GUARDED_BY(&wq);	      /* since a waiter got it */
-	bool posts_pending GUARDED_BY(&wq);   /* mixlock: posted work is queued */
-	uint32_t dead_owner GUARDED_BY(&wq);  /* handle of who died holding it */
-	struct thread *donee GUARDED_BY(&wq); /* the owner that inherits, or NULL */
-	struct rbnode donation;		      /* in donee->pi_waiters: donee's PI lock */
-	uint8_t donated;		      /* what it is filed by: donee's PI lock */
+	uint8_t steals GUARDED_BY(&wq);	     /* since a waiter got it */
+	bool posts_pending GUARDED_BY(&wq);  /* mixlock: posted work is queued */
+	uint32_t dead_owner GUARDED_BY(&wq); /* handle of who died holding it */
+	struct thread *donee GUARDED_BY(
+		&wq);		/* who inherits: the owner, or it was passed; or NULL */
+	struct rbnode donation; /* in donee->pi_waiters: donee's PI lock */
+	uint8_t donated;	/* what it is filed by: donee's PI lock */
 };
 
 extern struct lock_class pilock_waitq_class;
@@ -116,6 +121,9 @@ bool pilock_take_locked(struct pilock *l, uint32_t me, bool past_rt) REQUIRES(&l
 void pilock_pass_locked(struct pilock *l) REQUIRES(&l->wq);
 /* Gives it to waiter `e`, with all that is pending on it. */
 void pilock_grant_locked(struct pilock *l, struct wait_entry *e) REQUIRES(&l->wq);
+/* If the lock was passed to nobody, it is the running thread's now: true. *changed: as by
+ * pi_detach. */
+bool pilock_take_passed(struct pilock *l, struct thread **changed) REQUIRES(&l->wq);
 /* Makes thread `t`, or nobody that inherits (NULL), its owner, by the word `w` without flags. */
 void pilock_set_owner_locked(struct pilock *l, struct thread *t, uint32_t w) REQUIRES(&l->wq);
 /*

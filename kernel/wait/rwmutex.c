@@ -3,7 +3,8 @@
  * The reader/writer mutex (rwmutex.h).
  *
  * The writer's bit is set and cleared by the owner of the inner lock only, so a reader that owns it
- * finds the bit clear, except after a writer died. A reader that comes by the fast way may slip in
+ * finds the bit clear, except while the lock is abandoned: then it stays set, over unlocks too, so
+ * that readers come to the inner lock and are told. A reader that comes by the fast way may slip in
  * until the bit is set; from then on the count only falls.
  *
  * The last reader's decrement and the wake of the writer are one hold of drain.lock, and the writer
@@ -137,8 +138,13 @@ static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 
 static void write_leave(struct rwmutex *rw)
 {
+	/* Abandoned and not recovered: readers have to find that out, at the writers' door.
+	 * Relaxed: the owner alone clears it. */
+	bool shut = atomic_load_u32(&rw->pi.word, relaxed) & PILOCK_ABANDONED;
+
 	/* Release: our writes are there for readers that enter; partner: read_enter. */
-	atomic_and_u32(&rw->count, ~RWMUTEX_WRITER, release);
+	if (!shut)
+		atomic_and_u32(&rw->count, ~RWMUTEX_WRITER, release);
 	if (!pilock_unlock_fast(&rw->pi))
 		pilock_unlock_slow(&rw->pi);
 }

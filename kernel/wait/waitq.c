@@ -131,11 +131,11 @@ struct wait_entry *waitq_first(struct waitq *wq)
 	return first ? entry_of(first) : NULL;
 }
 
-bool waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio)
+void waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio)
 {
 	rbtree_remove(&wq->waiters, &e->node);
 	e->prio = prio;
-	return rbtree_insert(&wq->waiters, &e->node, waitq_less);
+	rbtree_insert(&wq->waiters, &e->node, waitq_less);
 }
 
 void waitq_grant(struct waitq *wq, struct wait_entry *e)
@@ -229,7 +229,8 @@ int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit 
 {
 	int rc;
 
-	if (e->queued && e->prio != e->thread->prio_effective)
+	/* What was inherited may have gone with the lock that was given up after queueing. */
+	if (e->queued && !e->pilock && e->prio != e->thread->prio_effective)
 		waitq_requeue(wq, e, e->thread->prio_effective);
 	if (!e->queued && !e->woken)
 		waitq_enqueue(wq, e);

@@ -149,7 +149,7 @@ void waitq_nudge(struct waitq *wq, struct wait_entry *e) REQUIRES(wq);
 void waitq_unlink(struct waitq *wq, struct wait_entry *e) REQUIRES(wq);
 /* waitq_wake_* for who holds wq.lock; `nr_exclusive` at most. */
 unsigned waitq_wake_locked(struct waitq *wq, unsigned nr_exclusive) REQUIRES(wq);
-/* Moves `e`, which is queued, to where `prio` belongs. Returns whether it is the first one then. */
-bool waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio) REQUIRES(wq);
+/* Moves `e`, which is queued, to where `prio` belongs. */
+void waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio) REQUIRES(wq);
 
 #endif

@@ -2,10 +2,11 @@
 /*
  * Work queues, one per hart (work.h).
  *
- * The life of an item: `queued` is claimed by an exchange in work_queue; whoever has claimed it
- * links it into one queue; the queue's thread unlinks it, notes it as running, and clears `queued`
- * right before it calls the function. The item isn't touched after that: a running one is known by
- * its address only.
+ * The life of an item: `queued` is claimed by an exchange in work_claim; whoever has claimed it
+ * links it into one queue, in the same stretch of interrupts off; the queue's thread unlinks it,
+ * notes it as running and clears `queued` in one hold of the queue's lock, and calls the function.
+ * The item isn't touched after that: a running one is known by its address only. So an item that
+ * has `queued` and is in no queue is about to be linked by a hart that nothing interrupts.
  *
  * Not twice at once: an item that runs in the queue where it was last (home) goes there again.
  *
@@ -22,6 +23,7 @@
 #include "kernel/wait/work.h"
 
 #include "kernel/hart/hart.h"
+#include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/wait/completion.h"
 #include "kernel/wait/waitq.h"
@@ -111,7 +113,7 @@ static struct workq *other_open(const struct workq * not)
  * below. */
 static struct workq *lock_target(struct work *w) UNCHECKED_LOCKING
 {
-	/* Relaxed: claiming w was an acquire; partner: run_one's exchange. */
+	/* Relaxed: claiming w was an acquire; partner: next_item's exchange. */
 	struct workq *q = atomic_load_ptr(&w->home, relaxed), *here = this_hart()->workq;
 
 	if (q) {
@@ -140,19 +142,32 @@ static void link_item(struct workq *q, struct work *w) REQUIRES(&q->q)
 	waitq_wake_locked(&q->q, 1);
 }
 
-bool work_queue(struct work *w) UNCHECKED_LOCKING
+bool work_claim(struct work *w)
 {
-	struct workq *q;
+	/* Release: the run that is due sees what we stored; partner: next_item. */
+	return !atomic_xchg_u32(&w->queued, 1, acq_rel);
+}
 
-	/* Release: the run that is due sees what we stored; partner: run_one. */
-	if (atomic_xchg_u32(&w->queued, 1, acq_rel))
-		return false;
-	irq_off(); /* this hart's queue, whatever hart that is */
-	q = lock_target(w);
+void work_queue_claimed(struct work *w) UNCHECKED_LOCKING
+{
+	struct workq *q = lock_target(w);
+
 	link_item(q, w);
 	waitq_unlock(&q->q);
+}
+
+bool work_queue(struct work *w)
+{
+	bool mine;
+
+	/* This hart's queue, whatever hart that is; and nobody meets an item that is claimed and
+	 * waits, in no queue, for a poster that was preempted. */
+	irq_off();
+	mine = work_claim(w);
+	if (mine)
+		work_queue_claimed(w);
 	irq_on();
-	return true;
+	return mine;
 }
 
 /* What had this ticket has ended, was taken off, or has moved. */
@@ -230,6 +245,33 @@ static bool wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q)
 	return f->moved;
 }
 
+/* The queue where w waits or, if it waits in none, runs, locked, and its ticket; NULL: nowhere. */
+static struct workq *lock_place(struct work *w, uint64_t *ticket) UNCHECKED_LOCKING
+{
+	for (;;) {
+		struct workq *q = lock_home(w);
+		bool claimed;
+
+		if (q && is_linked_in(q, w)) {
+			*ticket = w->ticket;
+			return q;
+		}
+		/* Acquire: if that was cleared by a run in another queue, we see it as home.
+		 * Partner: next_item. */
+		claimed = atomic_load_u32(&w->queued, acquire);
+		if (!claimed && q && q->running == w) {
+			*ticket = q->running_ticket;
+			return q;
+		}
+		claimed = claimed || atomic_load_ptr(&w->home, relaxed) != q;
+		if (q)
+			waitq_unlock(&q->q);
+		if (!claimed)
+			return NULL;
+		relax(); /* its poster is about to link it */
+	}
+}
+
 void work_flush(struct work *w) UNCHECKED_LOCKING
 {
 	void *home = atomic_load_ptr(&w->home, acquire);
@@ -242,23 +284,17 @@ void work_flush(struct work *w) UNCHECKED_LOCKING
 		    (uintptr_t)__builtin_return_address(0)))
 		return;
 	do {
-		q = lock_home(w);
+		q = lock_place(w, &f.ticket);
 		if (!q)
 			return;
-		if (is_linked_in(q, w)) {
-			f.ticket = w->ticket;
-		} else if (q->running == w) {
-			f.ticket = q->running_ticket;
-		} else {
-			waitq_unlock(&q->q);
-			return;
-		}
 	} while (wait_for_ticket(q, &f));
 }
 
 /* ---- The thread ----------------------------------------------------------------------------- */
 
-static struct work *next_item(struct workq *q)
+/* Takes the next item off the queue: from then on it may be queued again. *fn: what is to be called
+ * for it. */
+static struct work *next_item(struct workq *q, void (**fn)(struct work *w))
 {
 	struct wait_entry e;
 	struct work *w;
@@ -269,17 +305,19 @@ static struct work *next_item(struct workq *q)
 	list_remove(&w->node);
 	q->running = w;
 	q->running_ticket = w->ticket;
+	*fn = w->fn;
+	/* Acquire: sees what the claimers stored; release: w may be claimed again. Partner: the
+	 * exchange in work_claim. */
+	atomic_xchg_u32(&w->queued, 0, acq_rel);
 	waitq_end(&q->q, &e);
 	return w;
 }
 
-static void run_one(struct workq *q, struct work *w)
+static void run_one(struct workq *q)
 {
-	void (*fn)(struct work *w) = w->fn;
+	void (*fn)(struct work *w);
+	struct work *w = next_item(q, &fn);
 
-	/* Acquire: sees what the claimers stored; release: w may be claimed again. Partner: the
-	 * exchange in work_queue. */
-	atomic_xchg_u32(&w->queued, 0, acq_rel);
 	check_acquired(q, &flush_class, CHECK_THREAD, (uintptr_t)fn);
 	fn(w);
 	check_release(q, &flush_class, CHECK_THREAD, (uintptr_t)fn);
@@ -300,7 +338,7 @@ void work_thread(void *hart)
 	q->open = true;
 	waitq_unlock(&q->q);
 	for (;;)
-		run_one(q, next_item(q));
+		run_one(q);
 }
 
 /* ---- Harts that come and go ------------------------------------------------------------------ */

@@ -39,6 +39,13 @@ void work_init(struct work *w, void (*fn)(struct work *w));
  * before this call. Either; takes workq.lock (rank WORK).
  */
 bool work_queue(struct work *w);
+/*
+ * The two halves of it, for who has to decide under a lock that workq.lock may not be taken under:
+ * true: the item is the caller's to queue, which it does by work_queue_claimed in the same stretch
+ * of interrupts off. Until then a flush waits awake.
+ */
+bool work_claim(struct work *w);
+void work_queue_claimed(struct work *w);
 /* Returns after every run that was asked for before the call has ended. Not from its own function
  * (reported). Thread, may sleep; the item exists until it returns. */
 void work_flush(struct work *w);

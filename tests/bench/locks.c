@@ -15,7 +15,7 @@ DEFINE_LOCK_CLASS(bench_spin_class, .name = "bench.spin", .rank = RANK_TEST_SPIN
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing: measured only");
 DEFINE_LOCK_CLASS(bench_mix_class, .name = "bench.mix", .rank = RANK_TEST_MIX,
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing: measured only");
-DEFINE_LOCK_CLASS(bench_wait_class, .name = "bench.wait", .rank = RANK_WAITQ,
+DEFINE_LOCK_CLASS(bench_sem_class, .name = "bench.sem", .rank = RANK_WAITQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
 	.protects = "nothing: measured only");
 DEFINE_LOCK_CLASS(bench_sleep_class, .name = "bench.sleep", .rank = RANK_TEST_SLEEP,
@@ -28,7 +28,7 @@ static struct seqlock seqlock = SEQLOCK_INIT(&bench_spin_class);
 static struct mixlock mixlock = MIXLOCK_INIT(&bench_mix_class);
 static struct mutex mutex = MUTEX_INIT(&bench_sleep_class);
 static struct rwmutex rwmutex = RWMUTEX_INIT(&bench_sleep_class);
-static struct semaphore semaphore = SEMAPHORE_INIT(&bench_wait_class, 1);
+static struct semaphore semaphore = SEMAPHORE_INIT(&bench_sem_class, 1);
 
 static int measure_locks(int argc, char **argv)
 {

@@ -13,12 +13,12 @@
 #include "lib/assert.h"
 #include "tests/host/harness.h"
 
-#define HARTID_OF(index) ((index)*3 + 100)
+#define HARTID_OF(index) ((index) * 3 + 100)
 
 struct host_hart {
-	struct lock_hart lock;	  /* FIRST: host_tp */
+	struct lock_hart lock; /* FIRST: host_tp */
 	struct lock_thread thread;
-	atomic_u32 pending;	  /* the software interrupt's bit; a futex */
+	atomic_u32 pending; /* the software interrupt's bit; a futex */
 	uint64_t random;
 	pthread_t pthread;
 };

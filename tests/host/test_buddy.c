@@ -97,11 +97,11 @@ static void splitting_and_merging_never_reads_garbage(void **state)
 	assert_int_equal(buddy.nr_free, CHUNK);
 }
 
+/* Free: [3, 700), [900, CHUNK + 5), [2 * CHUNK + 1, 4 * CHUNK). */
+static const uint32_t ranges[][2] = {{3, 700}, {900, CHUNK + 5}, {2 * CHUNK + 1, 4 * CHUNK}};
+
 static void edges_are_used_and_reserved_pages_never_given(void **state)
 {
-	/* Free: [3, 700), [900, CHUNK + 5), [2 * CHUNK + 1, 4 * CHUNK). */
-	static const uint32_t ranges[][2] = {
-		{3, 700}, {900, CHUNK + 5}, {2 * CHUNK + 1, 4 * CHUNK}};
 	uint32_t sum = 0, index, n = 0;
 
 	(void)state;

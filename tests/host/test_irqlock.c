@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interrupt-disabling locks with pthreads as harts: exclusion, no lost wake-up (a sleep ends by a
- * kick only), the queue's bounds, nesting, and what a release leaves behind.
+ * The interrupt-disabling locks with pthreads as harts: exclusion, no lost wake-up (a sleep ends by
+ * a kick only), the queue's bounds, nesting, and what a release leaves behind.
  *
  * Sources: tests/host/harness.c tests/host/machine.c tests/host/harts.c
  * Sources: kernel/lock/irqlock.c kernel/lock/park.c kernel/lock/relax.c kernel/lock/context.c
@@ -27,9 +27,9 @@
 #endif
 
 DEFINE_LOCK_CLASS(outer_class, .name = "outer", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "the test's data");
-DEFINE_LOCK_CLASS(inner_class, .name = "inner", .rank = RANK_TEST_SPIN,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "the test's data");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "the test's data");
+DEFINE_LOCK_CLASS(inner_class, .name = "inner", .rank = RANK_TEST_SPIN, .contexts = LOCK_IN_THREAD,
+	.max_hold_us = 1000, .protects = "the test's data");
 
 static struct irqlock outer = IRQLOCK_INIT(&outer_class);
 static struct irqlock inner = IRQLOCK_INIT(&inner_class);

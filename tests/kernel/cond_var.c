@@ -119,6 +119,39 @@ KTEST(cond, signals_go_by_priority_and_broadcasts_to_all)
 	ktest_check(seen(&store.log.n) == 5);
 }
 
+static void signal_once(void *arg)
+{
+	(void)arg;
+	mutex_lock(&store.m);
+	condvar_signal(&store.not_empty);
+	mutex_unlock(&store.m);
+}
+
+KTEST(cond, signal_right_at_the_unlock_is_not_lost)
+{
+	struct hart_mask before = current_thread()->affinity, one;
+	struct thread *t;
+
+	hart_mask_zero(&one);
+	hart_mask_set(&one, hart_mask_first(&harts_online));
+	sched_set_affinity(current_thread(), &one);
+	store_init();
+	mutex_lock(&store.m);
+	t = thread_create("signals", signal_once, NULL);
+	ktest_require(t);
+	sched_set_affinity(t, &one);
+	sched_set_priority(t, SCHED_FIFO, 50);
+	thread_run(t);
+	ktest_check(wait_until_queued(&store.m.pi.wq, 1));
+	/* It gets the mutex, and this hart, the moment that we give it up. The limit ends the test
+	 * should the signal have been lost; how long it takes is not judged. */
+	ktest_check(!condvar_wait_timeout(
+		&store.not_empty, &store.m, clock_now_ns() + 30 * NS_PER_SEC));
+	mutex_unlock(&store.m);
+	thread_join(t, NULL);
+	sched_set_affinity(current_thread(), &before);
+}
+
 static int result;
 
 static void wait_intr(void *arg)

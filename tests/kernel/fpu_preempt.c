@@ -10,7 +10,8 @@
 #include "lib/string.h"
 #include "tests/kernel/sched_util.h"
 
-#define SWITCHES 500 /* of each thread, before the test ends */
+#define SWITCHES 500	  /* of each bound thread, before the test ends... */
+#define SWITCHES_FREE 200 /* ...or of one that may move */
 #define PERIOD_NS (50 * NS_PER_US)
 #define LOOPS 20000
 #define MAX_THREADS 32u
@@ -21,6 +22,7 @@ void int_hold(const uintptr_t in[25], uintptr_t out[25], uintptr_t loops);
 static struct {
 	atomic_bool stop;
 	atomic_u32 done;
+	unsigned switches; /* constant while threads run */
 	struct thread *threads[MAX_THREADS];
 } f;
 
@@ -32,7 +34,7 @@ static void nag(struct timer *timer)
 {
 	lock_hart()->need_resched = true;
 	if (!atomic_load_bool(&f.stop, relaxed))
-		timer_start(timer, clock_now_ns() + PERIOD_NS);
+		timer_start(timer, clock_now_ns() + PERIOD_NS * ktest_harts());
 }
 
 static void start_nagger(unsigned i, void *arg)
@@ -47,7 +49,7 @@ static void start_nagger(unsigned i, void *arg)
 /* Goes on until all had enough: a thread that is left alone on its hart is not preempted. */
 static bool goes_on(bool *counted)
 {
-	if (!*counted && current_thread()->nr_switches >= SWITCHES) {
+	if (!*counted && current_thread()->nr_switches >= f.switches) {
 		*counted = true;
 		atomic_add_u32(&f.done, 1, relaxed);
 	}
@@ -121,6 +123,7 @@ static unsigned start_threads(bool bound)
 
 	atomic_store_bool(&f.stop, false, relaxed);
 	atomic_store_u32(&f.done, 0, relaxed);
+	f.switches = bound ? SWITCHES : SWITCHES_FREE;
 	for (i = 0; i < count; i++) {
 		void (*body)(void *) = i / n == 1 ? int_body : fpu_body;
 		void *id = (void *)(uintptr_t)(i + 1);

@@ -12,6 +12,16 @@
 #define WORD 4
 #endif
 
+/* One instruction for each of f0-f31 and the doubles from `base` on. */
+	.macro	FOR_ALL_32	insn, base
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	\insn	f\n, 8 * \n (\base)
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	\insn	f\n, 8 * \n (\base)
+	.endr
+	.endm
+
 	.text
 	.option push
 	.option arch, +d
@@ -25,16 +35,12 @@
 	.globl	fpu_hold
 	.type	fpu_hold, @function
 fpu_hold:
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	fld	f\n, 8 * \n (a0)
-	.endr
+	FOR_ALL_32	fld, a0
 	REG_L	t0, 0(a2)
 	fscsr	t0
 1:	addi	a3, a3, -1		/* a3: loops left; f0-f31, fcsr: patterns */
 	bnez	a3, 1b
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	fsd	f\n, 8 * \n (a1)
-	.endr
+	FOR_ALL_32	fsd, a1
 	frcsr	t0
 	REG_S	t0, 0(a2)
 	ret
@@ -44,8 +50,8 @@ fpu_hold:
 /*
  * void int_hold(const uintptr_t in[26], uintptr_t out[26], uintptr_t loops)
  *
- * a0 = in, a1 = out, a2 = loops; ra = return. The same with all integer registers but sp, gp, tp and
- * the three that the loop needs (a0-a2): x1, x5-x9, x13-x31, in this order; in[25] is not used.
+ * a0 = in, a1 = out, a2 = loops; ra = return. The same with all integer registers but sp, gp, tp
+ * and the three that the loop needs (a0-a2): x1, x5-x9, x13-x31, in this order; in[25] is not used.
  */
 	.globl	int_hold
 	.type	int_hold, @function

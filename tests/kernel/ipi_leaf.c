@@ -168,6 +168,20 @@ KTEST(ipi, a_spinner_that_took_the_interrupt_gives_it_back)
 		relax();
 }
 
+/* The scheduler asks its own hart by the interrupt alone, without a flag in the mailbox. */
+KTEST(ipi, a_parked_waiter_keeps_the_request_to_reschedule)
+{
+	bool pending;
+
+	irq_off();
+	lock_hart()->need_resched = true;
+	arch_ipi_self();
+	relax_unpark(relax_take_ipi());
+	pending = arch_ipi_pending();
+	irq_on();
+	ktest_check(pending, "the request got lost");
+}
+
 KTEST(ipi, a_trace_shows_what_the_hart_was_doing)
 {
 	struct hart_meta *h = online_hart(1);

@@ -141,7 +141,8 @@ static void helper_body(void *arg)
 
 	/* All begin together, so that they do meet. */
 	atomic_add_u32(&g->arrived, 1, acq_rel);
-	while (atomic_load_u32(&g->arrived, acquire) < g->n && !atomic_load_bool(&g->called_off, acquire))
+	while (atomic_load_u32(&g->arrived, acquire) < g->n &&
+		!atomic_load_bool(&g->called_off, acquire))
 		relax_step(&wait);
 	if (!atomic_load_bool(&g->called_off, acquire))
 		g->fn(self->i, g->arg);
@@ -229,13 +230,13 @@ static void compare_level(const struct level *before)
 	for (unsigned look = 0; look < LEAK_LOOKS; look++) {
 		take_level(&now);
 		if (now.pages >= before->pages && now.objects <= before->objects &&
-		    now.threads <= before->threads)
+			now.threads <= before->threads)
 			return;
 		sched_sleep_ns(10 * NS_PER_MS);
 	}
 	ktest_fail(__FILE__, __LINE__, "left behind: %ld pages, %ld objects, %d threads",
-		   (long)(before->pages - now.pages), (long)(now.objects - before->objects),
-		   (int)(now.threads - before->threads));
+		(long)(before->pages - now.pages), (long)(now.objects - before->objects),
+		(int)(now.threads - before->threads));
 }
 
 static void test_body(void *arg)
@@ -298,8 +299,8 @@ int ktest_run(const char *filter)
 		else
 			failed++;
 	}
-	shell_printf("%u passed, %u failed\n", passed, failed);
 	if (!passed && !failed)
 		return -ENOENT;
+	shell_printf("%u passed, %u failed\n", passed, failed);
 	return (int)failed;
 }

@@ -31,8 +31,8 @@ struct ktest {
 	static void ktest_##suite_##_##name_(void)
 
 /*
- * Runs the tests whose SUITE.NAME contains `filter` (NULL or "": all), prints a line for each and the
- * closing one. Returns how many failed, or -ENOENT if none matched. Thread, may sleep.
+ * Runs the tests whose SUITE.NAME contains `filter` (NULL or "": all), prints a line for each and
+ * the closing one. Returns how many failed, or -ENOENT if none matched. Thread, may sleep.
  */
 int ktest_run(const char *filter);
 
@@ -53,15 +53,16 @@ void ktest_fail_condition(const char *file, int line, const char *cond, const ch
 			return; \
 		} \
 	} while (0)
-/* Says why the test does not apply on this run (too few harts...) and counts it as passed with a note. */
+/* Says why the test does not apply on this run (too few harts...) and counts it as passed with a
+ * note. */
 void ktest_skip(const char *why);
 /* Something failed in the running test. Either. */
 bool ktest_failed(void);
 
 /*
- * Expects reports of the lock checker: from expect_reports until reports_seen, a report of `kind` is
- * counted instead of printed and ending the system; reports_seen ends it and returns how many there
- * were. Any other kind fails the test. Skip where CONFIG_LOCKCHECK is off.
+ * Expects reports of the lock checker: from expect_reports until reports_seen, a report of `kind`
+ * is counted instead of printed and ending the system; reports_seen ends it and returns how many
+ * there were. Any other kind fails the test. Skip where CONFIG_LOCKCHECK is off.
  */
 void ktest_expect_reports(enum report_kind kind);
 unsigned ktest_reports_seen(void);

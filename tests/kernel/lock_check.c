@@ -17,17 +17,15 @@
 #include "tests/kernel/ktest.h"
 
 DEFINE_LOCK_CLASS(outer_class, .name = "test.check.outer", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
-		  .protects = "nothing: broken on purpose");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
+	.protects = "nothing: broken on purpose");
 DEFINE_LOCK_CLASS(inner_class, .name = "test.check.inner", .rank = RANK_TEST_SPIN,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 10000,
-		  .protects = "nothing: broken on purpose");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 10000, .protects = "nothing: broken on purpose");
 DEFINE_LOCK_CLASS(free_class, .name = "test.check.free", .rank = RANK_UNORDERED,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 10000,
-		  .protects = "nothing: broken on purpose");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 10000, .protects = "nothing: broken on purpose");
 DEFINE_LOCK_CLASS(sleep_class, .name = "test.check.sleep", .rank = RANK_TEST_OUTER,
-		  .contexts = LOCK_IN_THREAD, .max_hold_us = 1000000,
-		  .protects = "nothing: broken on purpose");
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000000,
+	.protects = "nothing: broken on purpose");
 
 /* Protect nothing: taken, wrongly and rightly, by this file's tests one at a time. */
 static struct irqlock outer = IRQLOCK_INIT(&outer_class);
@@ -45,8 +43,8 @@ static void expect(enum report_kind kind, unsigned count, void (*body)(void))
 	ktest_expect_reports(kind);
 	body();
 	seen = ktest_reports_seen();
-	ktest_check(seen == count, "%u %s reports instead of %u", seen, report_kind_name(kind),
-		    count);
+	ktest_check(
+		seen == count, "%u %s reports instead of %u", seen, report_kind_name(kind), count);
 	ktest_check(arch_irq_enabled(), "interrupts are off");
 	ktest_check(lock_thread()->nr_held == 0, "the thread's record is not empty");
 	irq_off();
@@ -151,7 +149,7 @@ static void in_irq_variant_with_interrupts(void) UNCHECKED_LOCKING
 	irqlock_acquire_in_irq(&outer);
 }
 EXPECT_TEST(in_irq_variant_with_interrupts_on_is_reported, KIND_CONTEXT, 1,
-	    in_irq_variant_with_interrupts)
+	in_irq_variant_with_interrupts)
 
 /* Turned on and off again behind the lock's back: the next acquire can't see it, an acquire or a
  * release with interrupts on does. */
@@ -308,7 +306,7 @@ static void free_mutex_of_other(void)
 	kfree(mutex_box);
 }
 EXPECT_TEST(freeing_a_mutex_that_another_thread_holds_is_reported, KIND_OWNERSHIP, 1,
-	    free_mutex_of_other)
+	free_mutex_of_other)
 
 static void exits_with_mutex(unused_arg void *arg) UNCHECKED_LOCKING
 {
@@ -335,8 +333,8 @@ static void hart_events_while_held(void) UNCHECKED_LOCKING
 	check_switch(&outer); /* as if it were the run queue's: silent */
 	irqlock_release(&outer);
 }
-EXPECT_TEST(a_lock_held_at_idle_stop_or_switch_is_reported, KIND_OWNERSHIP, 3,
-	    hart_events_while_held)
+EXPECT_TEST(
+	a_lock_held_at_idle_stop_or_switch_is_reported, KIND_OWNERSHIP, 3, hart_events_while_held)
 
 static struct irqlock many[HELD_MAX + 1]; /* Protect nothing; all held at once */
 
@@ -488,5 +486,5 @@ static void recursion_and_rank(void) UNCHECKED_LOCKING
 	irqlock_release(&inner);
 	irqlock_release(&outer);
 }
-EXPECT_TEST(one_violation_gives_one_report_ownership_before_rank, KIND_OWNERSHIP, 1,
-	    recursion_and_rank)
+EXPECT_TEST(
+	one_violation_gives_one_report_ownership_before_rank, KIND_OWNERSHIP, 1, recursion_and_rank)

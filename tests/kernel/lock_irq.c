@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Irqlocks on real harts: exclusion between threads, timer handlers and calls of other harts; interrupt
- * nesting; parking without a timer; leaf calls to waiters; what a waiter does with others' messages.
+ * Irqlocks on real harts: exclusion between threads, timer handlers and calls of other harts;
+ * interrupt nesting; parking without a timer; leaf calls to waiters; what a waiter does with
+ * others' messages.
  */
 #include "kernel/hart/call.h"
 #include "kernel/hart/hart.h"
@@ -17,13 +18,14 @@
 #define ROUNDS 2000
 
 DEFINE_LOCK_CLASS(torture_class, .name = "test.torture", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
-		  .protects = "the data of the torture");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
+	.protects = "the data of the torture");
 DEFINE_LOCK_CLASS(nest_class, .name = "test.nest", .rank = RANK_UNORDERED,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
-		  .protects = "nothing: only nesting is looked at");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
+	.protects = "nothing: only nesting is looked at");
 
-/* Protects: the data of the torture, and what single tests below say. Taken by threads and handlers. */
+/* Protects: the data of the torture, and what single tests below say. Taken by threads and
+ * handlers. */
 static struct irqlock lock = IRQLOCK_INIT(&torture_class);
 
 /* Helper 0 of a test holds `lock`; it may give it up. */
@@ -65,13 +67,13 @@ static void torture_with(const struct irqlock_tuning *tuning, enum irqlock_polic
 	irqlock_tuning = saved;
 	ktest_check(!result.violations, "%lu violations", result.violations);
 	ktest_check(!result.lost, "%lu of %lu updates lost", result.lost,
-		    result.by_threads + result.by_timers + result.by_calls);
+		result.by_threads + result.by_timers + result.by_calls);
 	ktest_check(result.by_threads && result.by_timers && result.by_calls,
-		    "threads %lu, timers %lu, calls %lu", result.by_threads, result.by_timers,
-		    result.by_calls);
+		"threads %lu, timers %lu, calls %lu", result.by_threads, result.by_timers,
+		result.by_calls);
 	/* No queue, kick or steal is left behind. */
 	ktest_check(atomic_load_u32(&lock.word, relaxed) == 0, "word %#x",
-		    (unsigned)atomic_load_u32(&lock.word, relaxed));
+		(unsigned)atomic_load_u32(&lock.word, relaxed));
 }
 
 KTEST(irqlock, excludes_threads_and_handlers)
@@ -103,7 +105,8 @@ KTEST(irqlock, parks_and_is_woken_without_any_timer)
 	ktest_check(lock_stat_read(&torture_class, LOCK_PARKED) > parked, "nobody parked");
 }
 
-/* Helper 0 lets the others park, gives the lock up and takes it back before the woken one is there. */
+/* Helper 0 lets the others park, gives the lock up and takes it back before the woken one is there.
+ */
 static void pass_a_sleeper(unsigned i, void *arg) UNCHECKED_LOCKING
 {
 	unsigned long stolen = lock_stat_read(&torture_class, LOCK_STOLEN);
@@ -218,9 +221,14 @@ KTEST(torture, catches_a_lock_that_leaves_interrupts_on)
 
 /* Protects: nothing. Taken by the nesting tests' thread, in any order (unordered class). */
 static struct irqlock nest[NESTED] = {
-	IRQLOCK_INIT(&nest_class), IRQLOCK_INIT(&nest_class), IRQLOCK_INIT(&nest_class),
-	IRQLOCK_INIT(&nest_class), IRQLOCK_INIT(&nest_class), IRQLOCK_INIT(&nest_class),
-	IRQLOCK_INIT(&nest_class), IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
+	IRQLOCK_INIT(&nest_class),
 };
 
 /* Takes n locks and releases them in the order that `random` says. */
@@ -239,7 +247,7 @@ static void nest_once(unsigned n, uint64_t *random) UNCHECKED_LOCKING
 		irqlock_release(&nest[order[pick]]);
 		order[pick] = order[left - 1];
 		ktest_check(arch_irq_enabled() == (left == 1), "interrupts %d with %u locks left",
-			    arch_irq_enabled(), left - 1);
+			arch_irq_enabled(), left - 1);
 	}
 }
 
@@ -269,7 +277,8 @@ KTEST(irqlock, release_restores_what_was_there) UNCHECKED_LOCKING
 	irqlock_release_in_irq(&lock);
 	ktest_check(irqlock_try(&lock), "try of a free lock");
 	irqlock_release(&lock);
-	ktest_check(!arch_irq_enabled(), "a release turned interrupts on that it had not turned off");
+	ktest_check(
+		!arch_irq_enabled(), "a release turned interrupts on that it had not turned off");
 	arch_irq_enable();
 }
 
@@ -347,7 +356,8 @@ KTEST(irqlock, waiters_serve_leaf_calls_of_the_holder)
 	irqlock_tuning = saved;
 }
 
-/* Helper 0 posts a call to every waiter while it waits; each must run once the waiter is through. */
+/* Helper 0 posts a call to every waiter while it waits; each must run once the waiter is through.
+ */
 static void message_to_waiters(unsigned i, unused_arg void *arg) UNCHECKED_LOCKING
 {
 	unsigned n = ktest_harts();
@@ -391,8 +401,8 @@ KTEST(irqlock, a_parked_waiter_keeps_the_messages_of_others)
 			hart_call_init(&messages[h], message_came, NULL);
 		ktest_parallel(n, message_to_waiters, NULL);
 		ktest_check(ktest_eventually(atomic_load_u32(&nr_messages, relaxed) == n - 1),
-			    "%u of %u calls ran", (unsigned)atomic_load_u32(&nr_messages, relaxed),
-			    n - 1);
+			"%u of %u calls ran", (unsigned)atomic_load_u32(&nr_messages, relaxed),
+			n - 1);
 	}
 	irqlock_tuning = saved;
 }

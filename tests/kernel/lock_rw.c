@@ -14,11 +14,11 @@
 #define ROUNDS 2000
 
 DEFINE_LOCK_CLASS(rw_class, .name = "test.rw", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
-		  .protects = "the pair that is always equal");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
+	.protects = "the pair that is always equal");
 DEFINE_LOCK_CLASS(seq_class, .name = "test.seq", .rank = RANK_TEST_SPIN_OUTER,
-		  .contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
-		  .protects = "numbers with a fixed ratio");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
+	.protects = "numbers with a fixed ratio");
 
 /* Protects: `pair`. Taken by threads and timer handlers. While it is free: both are equal. */
 static struct irqrwlock rw = IRQRWLOCK_INIT(&rw_class);
@@ -49,9 +49,9 @@ KTEST(irqrwlock, writers_exclude_threads_and_handlers)
 	irqrwlock_init(&rw, &rw_class);
 	torture_run(&writers, ROUNDS, false, &result);
 	ktest_check(!result.violations && !result.lost, "%lu violations, %lu lost",
-		    result.violations, result.lost);
+		result.violations, result.lost);
 	ktest_check(atomic_load_u32(&rw.word, relaxed) == 0, "word %#x",
-		    (unsigned)atomic_load_u32(&rw.word, relaxed));
+		(unsigned)atomic_load_u32(&rw.word, relaxed));
 }
 
 static atomic_u32 nr_inside, most_inside, handler_reads, nr_done;
@@ -138,8 +138,8 @@ static void run_readers_and_writers(void)
 	ktest_check(pair.a == pair.b, "%lu and %lu", pair.a, pair.b);
 	ktest_check(atomic_load_u32(&handler_reads, relaxed), "no handler ever read");
 	ktest_check(atomic_load_u32(&rw.word, relaxed) == 0 &&
-			    atomic_load_u32(&rw.gate.word, relaxed) == 0,
-		    "something is left in the words");
+			atomic_load_u32(&rw.gate.word, relaxed) == 0,
+		"something is left in the words");
 }
 
 KTEST(irqrwlock, readers_never_see_a_writer)
@@ -303,5 +303,5 @@ KTEST(counter, loses_nothing)
 
 	ktest_parallel(ktest_harts(), count_a_lot, NULL);
 	ktest_check(counter_read(&counter) - before == (long)ktest_harts() * ROUNDS, "%ld",
-		    counter_read(&counter) - before);
+		counter_read(&counter) - before);
 }

@@ -2,9 +2,10 @@
 /*
  * The torture of lock_torture.h.
  *
- * The data is plain on purpose: it is what the lock protects. `inside` says who is in (0: nobody) and
- * is looked at again after some work; `count` is read, worked on and written back, so an update that
- * another one ran over is missing in the end. arch_pause is a compiler barrier: each look is a load.
+ * The data is plain on purpose: it is what the lock protects. `inside` says who is in (0: nobody)
+ * and is looked at again after some work; `count` is read, worked on and written back, so an update
+ * that another one ran over is missing in the end. arch_pause is a compiler barrier: each look is a
+ * load.
  */
 #include "tests/kernel/lock_torture.h"
 
@@ -20,7 +21,12 @@
 #define LAST_RESORT_ROUNDS 5000000u
 #define TIMER_STEP_NS (50 * NS_PER_US)
 
-enum who { BY_THREAD, BY_TIMER, BY_CALL, BY_KINDS };
+enum who {
+	BY_THREAD,
+	BY_TIMER,
+	BY_CALL,
+	BY_KINDS
+};
 
 static struct {
 	unsigned inside; /* hart index + 1 + 1000 * kind */
@@ -97,8 +103,8 @@ static bool go_on(unsigned round, unsigned self)
 		return !atomic_load_ulong(&violations, relaxed) && round < LAST_RESORT_ROUNDS;
 	/* Handlers must have had their turn, too. */
 	return round < wanted_rounds ||
-	       (!atomic_load_ulong(&per_hart[self].times[BY_TIMER], relaxed) &&
-		round < LAST_RESORT_ROUNDS);
+		(!atomic_load_ulong(&per_hart[self].times[BY_TIMER], relaxed) &&
+			round < LAST_RESORT_ROUNDS);
 }
 
 static void thread_body(unused_arg unsigned i, unused_arg void *arg)
@@ -141,7 +147,7 @@ static void prepare(unsigned n)
 }
 
 void torture_run(const struct torture_lock *lock, unsigned rounds, bool until_violation,
-		 struct torture_result *result)
+	struct torture_result *result)
 {
 	unsigned n = ktest_harts();
 	unsigned long *by[BY_KINDS] = {&result->by_threads, &result->by_timers, &result->by_calls};
@@ -156,7 +162,7 @@ void torture_run(const struct torture_lock *lock, unsigned rounds, bool until_vi
 	for (unsigned i = 0; i < nr_harts; i++) {
 		timer_cancel_sync(&per_hart[i].timer);
 		ktest_check(ktest_eventually(hart_call_done(&per_hart[i].call)),
-			    "a posted call never ran on hart %u", i);
+			"a posted call never ran on hart %u", i);
 		for (unsigned kind = 0; kind < BY_KINDS; kind++)
 			*by[kind] += atomic_load_ulong(&per_hart[i].times[kind], relaxed);
 	}

@@ -17,9 +17,9 @@ struct torture_lock {
 };
 
 struct torture_result {
-	unsigned long violations;  /* somebody else was inside, or interrupts were on */
+	unsigned long violations; /* somebody else was inside, or interrupts were on */
 	unsigned long by_threads, by_timers, by_calls; /* times inside */
-	unsigned long lost;	   /* updates that are missing at the end */
+	unsigned long lost;			       /* updates that are missing at the end */
 };
 
 /*
@@ -27,6 +27,6 @@ struct torture_result {
  * `until_violation` it goes on until something was seen to be wrong (bounded by a last resort).
  */
 void torture_run(const struct torture_lock *lock, unsigned rounds, bool until_violation,
-		 struct torture_result *result);
+	struct torture_result *result);
 
 #endif

@@ -184,6 +184,36 @@ KTEST(rwmutex, dead_writer_is_told_and_a_dead_reader_lets_go)
 	wait_check_idle(&grave.rw.pi, "after readers and writers");
 }
 
+KTEST(rwmutex, unlock_without_recover_keeps_readers_and_writers_warned)
+{
+	struct thread *t;
+
+	grave_init();
+	t = doomed(die_as_writer);
+	ktest_require(t);
+	let_die(t);
+	ktest_check(rwmutex_write_lock_robust(&grave.rw) == -EOWNERDEAD);
+	rwmutex_write_unlock(&grave.rw);
+	ktest_check(!rwmutex_read_try(&grave.rw) && !rwmutex_write_try(&grave.rw));
+	if (CONFIG_LOCKCHECK) {
+		ktest_expect_reports(KIND_DEADLOCK);
+		ktest_check(rwmutex_read_lock_limit(&grave.rw, &WAIT_PLAIN) == -EOWNERDEAD);
+		ktest_check(ktest_reports_seen() == 1);
+		ktest_expect_reports(KIND_DEADLOCK);
+		rwmutex_write_lock(&grave.rw);
+		ktest_check(ktest_reports_seen() == 1);
+		rwmutex_write_unlock(&grave.rw);
+	}
+	ktest_check(!rwmutex_read_try(&grave.rw));
+	ktest_check(rwmutex_write_lock_robust(&grave.rw) == -EOWNERDEAD);
+	rwmutex_recover(&grave.rw);
+	rwmutex_write_unlock(&grave.rw);
+	ktest_check(rwmutex_read_try(&grave.rw));
+	rwmutex_read_unlock(&grave.rw);
+	ktest_check(!atomic_load_u32(&grave.rw.count, relaxed));
+	wait_check_idle(&grave.rw.pi, "recovered");
+}
+
 /* ---- Mixed locks ---------------------------------------------------------------------------- */
 
 #define POSTS 100

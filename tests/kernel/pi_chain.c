@@ -186,6 +186,27 @@ KTEST(pi, owner_has_the_highest_of_all_its_waiters)
 	wait_check_idle(&b.pi, "b");
 }
 
+KTEST(pi, owner_falls_back_to_the_next_waiter)
+{
+	struct wait_limit limit = WAIT_INTR;
+	struct thread *self = current_thread(), *low, *high;
+
+	if (!chain_begin())
+		return;
+	/* The chain's last lock has a waiter of 20 and one of 60 that is killed. */
+	low = wait_spawn("low", lock_one, &chain.m[CHAIN - 1], 20);
+	high = wait_spawn("high", wait_for_last, &limit, 60);
+	ktest_require(low && high);
+	chain_has(60);
+	thread_kill(high);
+	thread_join(high, NULL);
+	chain_has(20);
+	atomic_store_bool(&chain.go, true, release);
+	thread_join(low, NULL);
+	chain_end();
+	ktest_check(self->prio_effective == self->prio);
+}
+
 static void write_one(void *arg)
 {
 	rwmutex_write_lock(arg);

@@ -118,31 +118,32 @@ static void yielder(void *arg)
 	}
 }
 
-/* The tick may come between a note and its yield: then one change is missing. */
-static void check_alternation(enum sched_policy policy, unsigned prio, unsigned at_least)
+/* The tick may come between a note and its yield: then one turn is missing. */
+static void check_turns(enum sched_policy policy, unsigned prio, unsigned at_least)
 {
-	unsigned hart = begin(40);
-	struct thread *a = create_on(hart, "a", yielder, "a");
-	struct thread *b = create_on(hart, "b", yielder, "b");
-	unsigned changes = 0;
+	static const char names[] = "abc";
+	unsigned hart = begin(40), turns = 0;
+	struct thread *t[3];
 
-	ktest_require(a && b);
-	sched_set_priority(a, policy, prio);
-	sched_set_priority(b, policy, prio);
-	thread_run(a);
-	thread_run(b);
-	thread_join(a, NULL);
-	thread_join(b, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		t[i] = create_on(hart, "yields", yielder, (void *)&names[i]);
+		ktest_require(t[i]);
+		sched_set_priority(t[i], policy, prio);
+		thread_run(t[i]);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		thread_join(t[i], NULL);
 	for (unsigned i = 1; i < order.n; i++)
-		changes += order.who[i] != order.who[i - 1];
-	ktest_check(
-		order.n == 16 && changes >= at_least, "%u events, %u changes", order.n, changes);
+		turns += order.who[i] != order.who[i - 1];
+	for (unsigned i = 0; policy == SCHED_FIFO && i < order.n; i++)
+		ktest_check(order.who[i] == names[i % 3], "place %u: %c", i, order.who[i]);
+	ktest_check(order.n == 24 && turns >= at_least, "%u events, %u turns", order.n, turns);
 }
 
 KTEST(sched, yield_lets_an_equal_go_first)
 {
-	check_alternation(SCHED_FIFO, 12, 15);
-	check_alternation(SCHED_FAIR, PRIO_FAIR, 8);
+	check_turns(SCHED_FIFO, 12, 23);
+	check_turns(SCHED_FAIR, PRIO_FAIR, 12);
 }
 
 /* ---- Slices -------------------------------------------------------------------------------- */

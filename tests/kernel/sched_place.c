@@ -134,8 +134,8 @@ static void meet(void *arg)
 /* FIFO threads do not share a hart: they meet only if each has one of its own. */
 KTEST(sched, realtime_threads_spread_over_harts)
 {
+	static struct thread *t[CONFIG_MAX_HARTS];
 	unsigned n = ktest_harts();
-	struct thread *t[CONFIG_MAX_HARTS];
 
 	reset();
 	for (unsigned i = 0; i < n; i++) {
@@ -149,6 +149,155 @@ KTEST(sched, realtime_threads_spread_over_harts)
 	for (unsigned i = 0; i < n; i++)
 		thread_join(t[i], NULL);
 	ktest_check(atomic_load_u32(&s.arrived, relaxed) == n);
+}
+
+/* A fair thread spins on every hart, bound to it. */
+static unsigned occupy(struct thread **t)
+{
+	unsigned n = ktest_harts();
+
+	for (unsigned i = 0; i < n; i++) {
+		t[i] = create_on(online_hart(i), "fair", say_hart, NULL);
+		if (!t[i])
+			return i;
+		thread_run(t[i]);
+	}
+	return n;
+}
+
+static void join_all(struct thread **t, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		thread_join(t[i], NULL);
+}
+
+KTEST(sched, realtime_threads_take_harts_from_fair_ones)
+{
+	static struct thread *fair[CONFIG_MAX_HARTS], *t[CONFIG_MAX_HARTS];
+	unsigned n = ktest_harts(), occupied;
+
+	reset();
+	occupied = occupy(fair);
+	sched_set_priority(current_thread(), SCHED_FIFO, 31);
+	for (unsigned i = 0; i < n; i++) {
+		t[i] = thread_create("meet", meet, &n);
+		ktest_require(t[i]);
+		sched_set_priority(t[i], SCHED_FIFO, 30);
+	}
+	for (unsigned i = 0; i < n; i++)
+		thread_run(t[i]);
+	join_all(t, n);
+	atomic_store_bool(&s.stop, true, relaxed);
+	join_all(fair, occupied);
+}
+
+struct rt {
+	atomic_bool stop;
+	atomic_u32 turns;
+};
+static struct rt rts[CONFIG_MAX_HARTS];
+
+static void rt_reset(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rts); i++) {
+		atomic_store_bool(&rts[i].stop, false, relaxed);
+		atomic_store_u32(&rts[i].turns, 0, relaxed);
+	}
+}
+
+static void rt_spin(void *arg)
+{
+	struct rt *rt = arg;
+
+	atomic_add_u32(&s.arrived, 1, relaxed);
+	while (!atomic_load_bool(&rt->stop, relaxed)) {
+		atomic_add_u32(&rt->turns, 1, relaxed);
+		relax();
+	}
+}
+
+static bool gets_on(unsigned i, uint32_t from)
+{
+	return atomic_load_u32(&rts[i].turns, relaxed) - from > 100;
+}
+
+/*
+ * Every hart runs a real-time thread above a fair one, and one more waits behind one of them. When
+ * a thread of another hart ends, the waiting one takes that hart before its fair thread.
+ */
+KTEST(sched, waiting_realtime_thread_takes_the_hart_that_becomes_free)
+{
+	static struct thread *fair[CONFIG_MAX_HARTS], *t[CONFIG_MAX_HARTS];
+	struct thread *extra;
+	unsigned n = ktest_harts(), occupied, other;
+
+	if (n < 2) {
+		ktest_skip("needs two harts");
+		return;
+	}
+	reset();
+	rt_reset();
+	occupied = occupy(fair);
+	sched_set_priority(current_thread(), SCHED_FIFO, 31);
+	for (unsigned i = 0; i < n; i++) {
+		t[i] = create_on(online_hart(i), "rt", rt_spin, &rts[i]);
+		ktest_require(t[i]);
+		sched_set_priority(t[i], SCHED_FIFO, 30);
+		thread_run(t[i]);
+	}
+	ktest_check(ktest_eventually(atomic_load_u32(&s.arrived, relaxed) == n));
+	extra = thread_create("extra", arrive, NULL);
+	ktest_require(extra);
+	sched_set_priority(extra, SCHED_FIFO, 30);
+	thread_run(extra);
+	other = sched_hart_of(extra) == online_hart(0);
+	atomic_store_bool(&rts[other].stop, true, relaxed);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.arrived, relaxed) == n + 1));
+	for (unsigned i = 0; i < n; i++)
+		atomic_store_bool(&rts[i].stop, true, relaxed);
+	join_all(t, n);
+	thread_join(extra, NULL);
+	atomic_store_bool(&s.stop, true, relaxed);
+	join_all(fair, occupied);
+}
+
+/* It makes room for a better one that is bound to its hart, and goes on where a fair thread runs.
+ */
+KTEST(sched, realtime_thread_that_is_preempted_goes_on_elsewhere)
+{
+	static struct thread *fair[CONFIG_MAX_HARTS];
+	struct thread *low, *high;
+	unsigned occupied, hart;
+	uint32_t low_turns;
+
+	if (ktest_harts() < 2) {
+		ktest_skip("needs two harts");
+		return;
+	}
+	reset();
+	rt_reset();
+	occupied = occupy(fair);
+	sched_set_priority(current_thread(), SCHED_FIFO, 40);
+	low = thread_create("low", rt_spin, &rts[0]);
+	ktest_require(low);
+	sched_set_priority(low, SCHED_FIFO, 20);
+	thread_run(low);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.arrived, relaxed) == 1));
+	hart = sched_hart_of(low);
+	high = create_on(hart, "high", rt_spin, &rts[1]);
+	ktest_require(high);
+	sched_set_priority(high, SCHED_FIFO, 30);
+	thread_run(high);
+	/* Two harts for two threads, whenever this one sleeps. */
+	low_turns = atomic_load_u32(&rts[0].turns, relaxed);
+	ktest_check(ktest_eventually(gets_on(0, low_turns) && gets_on(1, 0)));
+	ktest_check(sched_hart_of(high) == hart && sched_hart_of(low) != hart);
+	atomic_store_bool(&rts[0].stop, true, relaxed);
+	atomic_store_bool(&rts[1].stop, true, relaxed);
+	thread_join(low, NULL);
+	thread_join(high, NULL);
+	atomic_store_bool(&s.stop, true, relaxed);
+	join_all(fair, occupied);
 }
 
 /* Fair threads behind each other on one hart, the others busy: the tick gives some away. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sleeping and waking: nothing is slept through, nobody wakes too early. */
+#include "kernel/hart/call.h"
 #include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/time/clock.h"
@@ -49,22 +50,94 @@ KTEST(sched, kill_ends_an_interruptible_sleep)
 	}
 }
 
+static struct {
+	atomic_bool over;
+	atomic_u32 woken;
+} plain;
+
 static void sleep_plain(void *arg)
 {
-	uint64_t *until = arg;
-
-	sched_sleep_until(*until, false);
+	(void)arg;
+	for (;;) {
+		sched_prepare_sleep(THREAD_SLEEPING);
+		if (atomic_load_bool(&plain.over, relaxed))
+			break;
+		schedule();
+		atomic_add_u32(&plain.woken, 1, relaxed);
+	}
+	sched_cancel_sleep();
 }
 
 KTEST(sched, kill_does_not_end_a_plain_sleep)
 {
-	uint64_t until = clock_now_ns() + 30 * NS_PER_MS;
-	struct thread *t = thread_spawn("sleeper", sleep_plain, &until);
+	struct thread *t;
+	uint32_t woken;
 
+	atomic_store_bool(&plain.over, false, relaxed);
+	t = thread_spawn("sleeper", sleep_plain, NULL);
 	ktest_require(t);
-	thread_kill(t);
+	ktest_check(ktest_eventually(atomic_load_u32(&t->state, relaxed) == THREAD_SLEEPING));
+	woken = atomic_load_u32(&plain.woken, relaxed);
+	for (unsigned i = 0; i < 10; i++) {
+		thread_kill(t);
+		sched_sleep_ns(NS_PER_MS);
+	}
+	ktest_check(atomic_load_u32(&plain.woken, relaxed) == woken, "it was woken");
+	atomic_store_bool(&plain.over, true, relaxed);
+	ktest_check(sched_wake(t));
 	thread_join(t, NULL);
-	ktest_check(clock_now_ns() >= until);
+}
+
+/*
+ * Preempted after the sleep was prepared, with the condition true before: nobody will wake it. It
+ * must be ready then, not asleep.
+ */
+static struct {
+	struct hart_call call;
+	struct thread *sleeper;
+	bool found_asleep;
+} between;
+
+static void ask_to_leave(void *arg)
+{
+	(void)arg;
+	lock_hart()->need_resched = true;
+}
+
+static void look_at_sleeper(void *arg)
+{
+	(void)arg;
+	/* Same hart: the sleeper was switched away from, for this thread. */
+	if (atomic_load_u32(&between.sleeper->state, relaxed) != THREAD_READY) {
+		between.found_asleep = true;
+		sched_wake(between.sleeper);
+	}
+}
+
+KTEST(sched, preemption_of_a_prepared_sleep_is_no_sleep)
+{
+	unsigned hart = here();
+
+	pin_to(hart);
+	between.sleeper = current_thread();
+	between.found_asleep = false;
+	hart_call_init(&between.call, ask_to_leave, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		struct thread *t = create_on(hart, "looks", look_at_sleeper, NULL);
+
+		ktest_require(t);
+		preempt_disable();
+		thread_run(t);
+		sched_set_priority(t, SCHED_FIFO, 10);
+		sched_prepare_sleep(THREAD_SLEEPING);
+		ktest_check(hart_call_post(this_hart(), &between.call) == 0);
+		while (!hart_call_done(&between.call))
+			arch_pause();
+		preempt_enable(); /* away, and back: here */
+		sched_cancel_sleep();
+		thread_join(t, NULL);
+	}
+	ktest_check(!between.found_asleep, "a preempted thread slept");
 }
 
 /* Two threads wake each other; `turn` is the condition. A lost wake-up hangs. */

@@ -121,7 +121,7 @@ class Guest:
             if path and not os.path.exists(path):
                 raise CannotStart("%s %s: there is no such file" % (what, path))
         words = [self.qemu, "-M", "virt", "-smp", str(self.smp), "-m", self.mem,
-                 "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
+                 "-display", "none", "-nodefaults", "-monitor", "none",
                  "-bios", self.bios or "default", "-kernel", self.kernel]
         if self.append:
             words += ["-append", self.append]

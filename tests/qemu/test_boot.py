@@ -23,7 +23,7 @@ def test_all_harts_come_online(smp):
 
 
 def test_128_harts_come_online_and_work():
-    got = run("harts; test ipi", smp=128, mem="1G")
+    got = run("harts; mem; bench ipi", smp=128, mem="1G")
     assert got.status == EXIT["EXIT_OK"], got.text
     assert online(got.text) == 128, got.text
 

@@ -25,7 +25,7 @@ def test_unknown_word_gets_one_clear_line(shell):
     assert "frobnicate" in text and len(text.splitlines()) == 1
 
 
-@pytest.mark.parametrize("line", ["log hart=99", "log level=loud", "stress", "stress nothing",
+@pytest.mark.parametrize("line", ["log hart=99", "log level=loud", "stress nothing",
                                   "stress locks x", "stress locks -1", "bench nothing",
                                   "crash nothing", "fdt /no/such/node", "test no_such_test",
                                   "stress locks 99999999999999999999", "harts please"])
