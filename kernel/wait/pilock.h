@@ -58,13 +58,12 @@ struct pilock {
 	uint8_t kind;		  /* enum pilock_kind; constant */
 	struct lock_class *class; /* of the mutex, rwmutex or mixlock; constant */
 	struct waitq wq;
-	uint8_t steals GUARDED_BY(&wq);	     /* since a waiter got it */
-	bool posts_pending GUARDED_BY(&wq);  /* mixlock: posted work is queued */
-	uint32_t dead_owner GUARDED_BY(&wq); /* handle of who died holding it */
-	struct thread *donee GUARDED_BY(
-		&wq);		/* who inherits: the owner, or it was passed; or NULL */
-	struct rbnode donation; /* in donee->pi_waiters: donee's PI lock */
-	uint8_t donated;	/* what it is filed by: donee's PI lock */
+	uint8_t steals GUARDED_BY(&wq);	      /* since a waiter got it */
+	bool posts_pending GUARDED_BY(&wq);   /* mixlock: posted work is queued */
+	uint32_t dead_owner GUARDED_BY(&wq);  /* handle of who died holding it */
+	struct thread *donee GUARDED_BY(&wq); /* who inherits: owner, or whom it was passed to */
+	struct rbnode donation;		      /* in donee->pi_waiters: donee's PI lock */
+	uint8_t donated;		      /* what it is filed by: donee's PI lock */
 };
 
 extern struct lock_class pilock_waitq_class;
