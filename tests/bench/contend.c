@@ -189,33 +189,60 @@ static void contest_print(const struct contest *c, unsigned round)
 		(unsigned long long)ns, (unsigned long long)least, (unsigned long long)most);
 }
 
-/* contend [BUDGET [ROUNDS [FAIR_BUDGET]]] */
-static int measure_contend(int argc, char **argv)
+/* The kinds that the words name, all without words, as bits; 0: a word is none. */
+static unsigned kinds_of(int argc, char **argv)
 {
-	uint64_t budget = 4000, rounds = 1, fair = 400000;
-	struct contest *c;
+	unsigned kinds = 0;
+
+	for (int i = 0; i < argc; i++) {
+		unsigned k = 0;
+
+		while (k < NR_KINDS && strcmp(argv[i], kind_names[k]) != 0)
+			k++;
+		if (k == NR_KINDS)
+			return 0;
+		kinds |= 1u << k;
+	}
+	return kinds ? kinds : (1u << NR_KINDS) - 1;
+}
+
+static int contend(
+	struct contest *c, unsigned kinds, uint64_t budget, unsigned rounds, uint64_t fair)
+{
 	int err = 0;
 
-	if ((argc > 1 && parse_u64(argv[1], &budget)) ||
-		(argc > 2 && parse_u64(argv[2], &rounds)) ||
-		(argc > 3 && parse_u64(argv[3], &fair)) || !budget) {
-		shell_printf(
-			"bench contend: give numbers: contend [BUDGET [ROUNDS [FAIR_BUDGET]]]\n");
-		return -EINVAL;
-	}
-	c = kmalloc(sizeof(*c), 0);
-	if (!c)
-		return -ENOMEM;
 	for (unsigned r = 0; r < rounds && !err; r++) {
 		for (unsigned k = 0; k < NR_KINDS && !err; k++) {
+			if (!(kinds & 1u << k))
+				continue;
 			err = contest_run(c, (enum kind)k, budget);
 			contest_print(c, r);
 		}
 	}
 	if (!err && fair) {
 		err = contest_run(c, KIND_IRQLOCK, fair);
-		contest_print(c, (unsigned)rounds);
+		contest_print(c, rounds);
 	}
+	return err;
+}
+
+/* contend [BUDGET [ROUNDS [FAIR_BUDGET [KIND...]]]] */
+static int measure_contend(int argc, char **argv)
+{
+	uint64_t budget = 2000, rounds = 1, fair = 400000;
+	unsigned kinds = argc > 4 ? kinds_of(argc - 4, argv + 4) : kinds_of(0, NULL);
+	struct contest *c;
+	int err;
+
+	if ((argc > 1 && parse_u64(argv[1], &budget)) ||
+		(argc > 2 && parse_u64(argv[2], &rounds)) ||
+		(argc > 3 && parse_u64(argv[3], &fair)) || !budget || rounds > 1000 || !kinds)
+		return shell_complain("bench contend: [BUDGET [ROUNDS [FAIR_BUDGET [KIND...]]]]: "
+				      "numbers, and kinds of irqlock, tas, ticket, mcs");
+	c = kmalloc(sizeof(*c), 0);
+	if (!c)
+		return -ENOMEM;
+	err = contend(c, kinds, budget, (unsigned)rounds, fair);
 	kfree(c);
 	if (err == -EIO)
 		shell_printf("bench contend: the counter is wrong: the lock did not exclude\n");

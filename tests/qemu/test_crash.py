@@ -16,7 +16,7 @@ SAYS = {
     EXIT["EXIT_DOUBLE_PANIC"]: r"panic",
     EXIT["EXIT_LOCKCHECK"]: r"^lockcheck: kind=\w+",
     EXIT["EXIT_DEADLOCK"]: r"deadlock|abandoned",
-    EXIT["EXIT_LOCKUP"]: r"hart \d+.*(progress|answer)",
+    EXIT["EXIT_LOCKUP"]: r"hart \d+.* for \d+ beats",
 }
 
 
