@@ -80,10 +80,23 @@ static void uart_write_polled(const char *s, size_t n)
 
 static const struct console uart_console = {"ns16550", uart_write_polled};
 
+static void let_bytes_come(void)
+{
+	uart_write(UART_IER, IER_RX);
+}
+
+/* Without room in the ring bytes stay in the FIFO, and what does not fit there with the sender. */
 static void uart_interrupt(void *arg unused_arg)
 {
-	for (unsigned n = 0; n < RX_BATCH && (uart_read(UART_LSR) & LSR_RX_READY); n++)
+	for (unsigned n = 0; n < RX_BATCH && (uart_read(UART_LSR) & LSR_RX_READY); n++) {
+		if (!tty_room()) {
+			uart_write(UART_IER, 0);
+			if (tty_hold(let_bytes_come))
+				return;
+			let_bytes_come();
+		}
 		tty_input((char)uart_read(UART_DATA));
+	}
 }
 
 /* Reads the layout; the registers have to lie in what reg names. */

@@ -12,6 +12,8 @@ static char ring[RING_SIZE];
 static atomic_u32 put, taken;
 static atomic_u32 dropped, break_seen;
 static atomic_ptr waker;
+/* What lets a device that is kept back go on; whoever exchanges it for NULL has to see to that. */
+static atomic_ptr held;
 
 void tty_input(char c)
 {
@@ -35,6 +37,35 @@ void tty_input(char c)
 		wake();
 }
 
+bool tty_room(void)
+{
+	/* acquire: as in tty_input. */
+	return atomic_load_u32(&put, relaxed) - atomic_load_u32(&taken, acquire) != RING_SIZE;
+}
+
+bool tty_hold(void (*resume)(void))
+{
+	atomic_store_ptr(&held, (void *)resume, relaxed);
+	/* The wish before the look at `taken`. Partner: let_go, which stores `taken` before it
+	 * looks at the wish; so one of the two sees the other's. */
+	fence_full();
+	return !tty_room() || !atomic_xchg_ptr(&held, NULL, acq_rel);
+}
+
+/* The reader has made room. */
+static void let_go(void)
+{
+	void (*resume)(void);
+
+	fence_full(); /* partner: tty_hold */
+	if (!atomic_load_ptr(&held, relaxed))
+		return;
+	/* acq_rel: what the handler did to its device before it asked. */
+	resume = (void (*)(void))atomic_xchg_ptr(&held, NULL, acq_rel);
+	if (resume)
+		resume();
+}
+
 size_t tty_take(char *buf, size_t n)
 {
 	uint32_t at = atomic_load_u32(&taken, relaxed);
@@ -46,6 +77,8 @@ size_t tty_take(char *buf, size_t n)
 		buf[i] = ring[(at + i) % RING_SIZE];
 	/* release: the slots were read before they may be filled again. */
 	atomic_store_u32(&taken, at + (uint32_t)i, release);
+	if (i)
+		let_go();
 	return i;
 }
 

@@ -13,6 +13,13 @@
 
 /* One byte came in; dropped (and counted) when the ring is full. The device's interrupt handler. */
 void tty_input(char c);
+/*
+ * For a device that can keep bytes back: without room it turns its interrupt off, then calls this
+ * and reads no further. True: `resume` is called as soon as the reader has made room, by the
+ * reader's thread or earlier. False: there is room already, `resume` is not called. The handler.
+ */
+bool tty_room(void);
+bool tty_hold(void (*resume)(void));
 /* Takes up to n bytes that are there; does not wait. The one reader. */
 size_t tty_take(char *buf, size_t n);
 /* Whether tty_take would give something. Either. */

@@ -91,6 +91,32 @@ static void each_byte_wakes_the_reader(void **state)
 	tty_set_waker(NULL);
 }
 
+static unsigned resumed;
+
+static void count_resumes(void)
+{
+	resumed++;
+}
+
+static void a_device_is_kept_back_until_there_is_room(void **state)
+{
+	char c;
+
+	(void)state;
+	drain();
+	resumed = 0;
+	assert_false(tty_hold(count_resumes));
+	while (tty_room())
+		tty_input('x');
+	assert_true(tty_hold(count_resumes));
+	assert_int_equal(resumed, 0);
+	assert_int_equal(tty_take(&c, 1), 1);
+	assert_int_equal(resumed, 1);
+	assert_int_equal(tty_take(&c, 1), 1);
+	assert_int_equal(resumed, 1);
+	drain();
+}
+
 static void *type_many(void *arg)
 {
 	(void)arg;
@@ -136,6 +162,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_dropped_and_counted),
 		cmocka_unit_test(ctrl_c_shows_even_when_the_ring_is_full),
 		cmocka_unit_test(each_byte_wakes_the_reader),
+		cmocka_unit_test(a_device_is_kept_back_until_there_is_room),
 		cmocka_unit_test(nothing_is_lost_between_two_sides_that_run),
 	};
 

@@ -66,6 +66,16 @@ def test_overlong_line_does_no_harm(shell):
     assert "online" in shell.ask("harts")
 
 
+def test_what_is_typed_ahead_is_not_lost(shell):
+    """Far more than the kernel buffers, while a command runs: all of it is read afterwards."""
+    shell.keys("stress mutex 1\r" + "help\r" * 400 + "frobnicate\r")
+    shell.expect("stress mutex: ok")
+    for _ in range(400):
+        shell.expect("lists the commands")
+    shell.expect("frobnicate")
+    shell.expect("interlock> ")
+
+
 def test_ps_shows_the_shell_and_idle_threads(shell):
     text = shell.ask("ps")
     assert "shell" in text and "idle" in text
