@@ -328,33 +328,3 @@ KTEST(sched, busy_harts_share_their_queues)
 	for (unsigned i = 0; i < count; i++)
 		thread_join(t[i], NULL);
 }
-
-KTEST(sched, drained_hart_gets_no_threads)
-{
-	unsigned n = ktest_harts();
-	unsigned drained = online_hart(n - 1);
-	struct thread *bound;
-	struct hart_meta *h = harts[drained];
-
-	if (n < 2) {
-		ktest_check(sched_hart_drain(h) == -EBUSY);
-		return;
-	}
-	reset();
-	bound = create_on(drained, "bound", say_hart, NULL);
-	ktest_require(bound);
-	thread_run(bound);
-	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed) == drained + 1));
-	ktest_check(sched_hart_drain(h) == 0);
-	ktest_check(sched_hart_load(h) == 0);
-	/* Its only hart is closed: it goes on elsewhere, and returns when the hart opens. */
-	atomic_store_u32(&s.hart, 0, relaxed);
-	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed)));
-	ktest_check(atomic_load_u32(&s.hart, relaxed) != drained + 1);
-	sched_hart_accept(h);
-	sched_wait_affinity(bound);
-	atomic_store_u32(&s.hart, 0, relaxed);
-	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed) == drained + 1));
-	atomic_store_bool(&s.stop, true, relaxed);
-	thread_join(bound, NULL);
-}
