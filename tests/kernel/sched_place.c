@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where threads run: affinity, spreading, stealing, draining a hart. */
+/* Where threads run: affinity, spreading, stealing. */
 #include "kernel/lock/relax.h"
 #include "kernel/sched/runq.h"
 #include "lib/errno.h"
