@@ -24,8 +24,7 @@ void interrupt_enter(struct trap_frame *frame unused_arg, unsigned kind)
 {
 	struct hart_meta *h = this_hart_unstable(); /* SIE is off */
 
-	if (CONFIG_LOCKCHECK)
-		check_irq_entry();
+	check_irq_entry();
 	assert(h->lock.irq_depth == 0 && h->lock.irq_nesting == 0);
 	h->lock.in_irq = (uint8_t)kind;
 	h->lock.irq_nesting = 1;

@@ -291,11 +291,11 @@ bool check_release_slow(const void *lock, struct lock_class *class, unsigned fla
 	return true;
 }
 
-void check_forget(struct lock_thread *t, const void *lock)
+void check_forget_slow(struct lock_thread *t, const void *lock)
 {
 	struct held_lock *its = find(t->held, MIN(t->nr_held, HELD_MAX), lock);
 
-	if (!CONFIG_LOCKCHECK || !its)
+	if (!its)
 		return;
 	atomic_add_u32(filter_of((uintptr_t)lock), -1u, relaxed);
 	remove_record((struct record){t->held, &t->nr_held}, its);
@@ -358,16 +358,14 @@ static void report_held_memory(const void *ptr, size_t size, const char *what, u
 		range.found->class->name, (void *)range.found->pc);
 }
 
-void check_init(const void *lock, unused_arg struct lock_class *class)
+void check_init_slow(const void *lock)
 {
-	if (CONFIG_LOCKCHECK)
-		report_held_memory(lock, 1, "init", (uintptr_t)__builtin_return_address(0));
+	report_held_memory(lock, 1, "init", (uintptr_t)__builtin_return_address(0));
 }
 
-void check_memory_free(const void *ptr, size_t size)
+void check_memory_free_slow(const void *ptr, size_t size)
 {
-	if (CONFIG_LOCKCHECK)
-		report_held_memory(ptr, size, "free", (uintptr_t)__builtin_return_address(0));
+	report_held_memory(ptr, size, "free", (uintptr_t)__builtin_return_address(0));
 }
 
 /* Reports if more than `allowed` (NULL: nothing) is held. */
@@ -384,47 +382,47 @@ static void nothing_held(const struct held_lock *held, unsigned nr, const void *
 	}
 }
 
-void check_thread_exit(void)
+void check_thread_exit_slow(void)
 {
 	const struct lock_thread *t = lock_thread();
 
-	if (CONFIG_LOCKCHECK && checking(lock_hart()))
+	if (checking(lock_hart()))
 		nothing_held(t->held, t->nr_held, NULL, "thread-exit",
 			(uintptr_t)__builtin_return_address(0));
 }
 
-void check_idle(void)
+void check_idle_slow(void)
 {
 	const struct lock_hart *h = lock_hart();
 
-	if (CONFIG_LOCKCHECK && checking(h))
+	if (checking(h))
 		nothing_held(
 			h->held, h->nr_held, NULL, "idle", (uintptr_t)__builtin_return_address(0));
 }
 
-void check_hart_stop(void)
+void check_hart_stop_slow(void)
 {
 	const struct lock_hart *h = lock_hart();
 
-	if (CONFIG_LOCKCHECK && checking(h))
+	if (checking(h))
 		nothing_held(h->held, h->nr_held, NULL, "hart-stop",
 			(uintptr_t)__builtin_return_address(0));
 }
 
-void check_switch(const void *runq_lock)
+void check_switch_slow(const void *runq_lock)
 {
 	const struct lock_hart *h = lock_hart();
 
-	if (CONFIG_LOCKCHECK && checking(h))
+	if (checking(h))
 		nothing_held(h->held, h->nr_held, runq_lock, "switch",
 			(uintptr_t)__builtin_return_address(0));
 }
 
-void check_irq_entry(void)
+void check_irq_entry_slow(void)
 {
 	const struct lock_hart *h = lock_hart();
 
-	if (!CONFIG_LOCKCHECK || !checking(h) || h->irq_nesting > 1 || !h->irq_depth)
+	if (!checking(h) || h->irq_nesting > 1 || !h->irq_depth)
 		return;
 	violated(&(struct violation){KIND_CONTEXT, "interrupts-on",
 			 h->nr_held ? h->held[h->nr_held - 1].lock : NULL,
@@ -432,7 +430,7 @@ void check_irq_entry(void)
 		"an interrupt arrived in an interrupts-off section");
 }
 
-bool check_irq_on(uintptr_t pc)
+bool check_irq_on_slow(uintptr_t pc)
 {
 	const struct lock_hart *h = lock_hart();
 
@@ -443,38 +441,22 @@ bool check_irq_on(uintptr_t pc)
 	return false;
 }
 
-bool check_held(const void *lock)
+bool check_held_slow(const void *lock)
 {
 	struct lock_hart *h = lock_hart();
 	struct lock_thread *t = lock_thread();
 
-	if (!CONFIG_LOCKCHECK || !checking(h))
+	if (!checking(h))
 		return true;
 	if (!arch_irq_enabled() && find(h->held, h->nr_held, lock))
 		return true;
 	return !in_handler(h) && find(t->held, t->nr_held, lock);
 }
 
-void check_guarded(const void *lock, const char *what)
+void check_guarded_slow(const void *lock, const char *what)
 {
-	if (!check_held(lock))
+	if (!check_held_slow(lock))
 		violated(&(struct violation){KIND_OWNERSHIP, "guarded", lock, NULL,
 				 (uintptr_t)__builtin_return_address(0)},
 			"%s uses what a lock guards that is not held here", what);
-}
-
-void lock_held_for_each(
-	void (*fn)(const struct lock_hart *h, const struct held_lock *held, void *arg), void *arg)
-{
-	for (unsigned i = 0; i < nr_lock_harts; i++) {
-		const struct lock_hart *h = lock_harts[i];
-		unsigned nr = h ? MIN(h->nr_held, HELD_MAX) : 0;
-
-		for (unsigned n = 0; n < nr; n++) {
-			struct held_lock copy = h->held[n];
-
-			if (copy.lock && copy.class)
-				fn(h, &copy, arg);
-		}
-	}
 }

@@ -18,7 +18,11 @@
  * done nothing.
  *
  * The tables are static; the checker takes no lock, allocates nothing, and checks nothing while it
- * reports. All of it: either, SIE as it is, inline and empty without CONFIG_LOCKCHECK.
+ * reports. All of it: either, SIE as it is.
+ *
+ * Without CONFIG_LOCKCHECK nothing of it is in the kernel, except lockcheck_report: whatever else
+ * is called from outside is inline here and empty then, and configs/kernel.mk leaves the check*.c
+ * out (tests/check sees to it).
  */
 #ifndef KERNEL_LOCK_CHECK_H
 #define KERNEL_LOCK_CHECK_H
@@ -53,6 +57,18 @@ enum check_flags {
 bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
 void check_acquired_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
 bool check_release_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
+void check_init_slow(const void *lock);
+void check_memory_free_slow(const void *ptr, size_t size);
+void check_thread_exit_slow(void);
+void check_idle_slow(void);
+void check_hart_stop_slow(void);
+void check_switch_slow(const void *runq_lock);
+bool check_irq_on_slow(uintptr_t pc);
+void check_forget_slow(struct lock_thread *t, const void *lock);
+void check_irq_entry_slow(void);
+bool check_held_slow(const void *lock);
+void check_guarded_slow(const void *lock, const char *what);
+void lockcheck_print_held_slow(const struct lock_hart *h);
 
 static inline bool check_acquire(
 	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
@@ -74,33 +90,85 @@ static inline bool check_release(
 }
 
 /* Initialising a lock that is held is a report: every *_init calls this first. */
-void check_init(const void *lock, struct lock_class *class);
+static inline void check_init(const void *lock)
+{
+	if (CONFIG_LOCKCHECK)
+		check_init_slow(lock);
+}
+
 /* Memory about to be freed that contains a held lock is a report. */
-void check_memory_free(const void *ptr, size_t size);
-/* Nothing may be held here: at thread exit (CHECK_AT_EXIT), before idling, before a hart stops. */
-void check_thread_exit(void);
-void check_idle(void);
-void check_hart_stop(void);
+static inline void check_memory_free(const void *ptr, size_t size)
+{
+	if (CONFIG_LOCKCHECK)
+		check_memory_free_slow(ptr, size);
+}
+
+/* Nothing may be held here: at thread exit, before idling, before a hart stops. */
+static inline void check_thread_exit(void)
+{
+	if (CONFIG_LOCKCHECK)
+		check_thread_exit_slow();
+}
+
+static inline void check_idle(void)
+{
+	if (CONFIG_LOCKCHECK)
+		check_idle_slow();
+}
+
+static inline void check_hart_stop(void)
+{
+	if (CONFIG_LOCKCHECK)
+		check_hart_stop_slow();
+}
+
 /* At every context switch, SIE off, with the run queue's lock held: it alone. */
-void check_switch(const void *runq_lock);
+static inline void check_switch(const void *runq_lock)
+{
+	if (CONFIG_LOCKCHECK)
+		check_switch_slow(runq_lock);
+}
+
 /* irq_on, before it acts: false if there is no interrupts-off section to end. */
-bool check_irq_on(uintptr_t pc);
+static inline bool check_irq_on(uintptr_t pc)
+{
+	return !CONFIG_LOCKCHECK || check_irq_on_slow(pc);
+}
+
 /* The record of a dead thread's lock, by who takes the lock away from it. */
-void check_forget(struct lock_thread *t, const void *lock);
+static inline void check_forget(struct lock_thread *t, const void *lock)
+{
+	if (CONFIG_LOCKCHECK)
+		check_forget_slow(t, lock);
+}
+
 /* At interrupt entry: interrupts cannot have been on under an irqlock. */
-void check_irq_entry(void);
+static inline void check_irq_entry(void)
+{
+	if (CONFIG_LOCKCHECK)
+		check_irq_entry_slow();
+}
 
 /* Is the lock on the caller's record (this hart's or this thread's)? For asserts; without
  * CONFIG_LOCKCHECK always true. */
-bool check_held(const void *lock);
+static inline bool check_held(const void *lock)
+{
+	return !CONFIG_LOCKCHECK || check_held_slow(lock);
+}
+
+/* What `what` uses is guarded by that very lock, which the caller holds. */
+static inline void check_guarded(const void *lock, const char *what)
+{
+	if (CONFIG_LOCKCHECK)
+		check_guarded_slow(lock, what);
+}
+
 /* Asserts that the caller holds that very lock instance, then names the field. */
 #define guarded(lock, field) \
 	(*({ \
-		if (CONFIG_LOCKCHECK) \
-			check_guarded((lock), __func__); \
+		check_guarded((lock), __func__); \
 		&(field); \
 	}))
-void check_guarded(const void *lock, const char *what);
 
 /*
  * A report of another part that watches locks (priority inheritance found a cycle...): the first
@@ -112,8 +180,14 @@ void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
 const char *report_kind_name(enum report_kind kind);
 
 /* Prints by report() what this hart and its thread hold and wait for; for panics. */
-void lockcheck_print_held(const struct lock_hart *h);
-/* Calls fn for every irqlock that some hart holds now. A look without locks: for commands. */
+static inline void lockcheck_print_held(const struct lock_hart *h)
+{
+	if (CONFIG_LOCKCHECK)
+		lockcheck_print_held_slow(h);
+}
+
+/* With CONFIG_LOCKCHECK only: calls fn for every irqlock that some hart holds now. A look without
+ * locks: for commands. */
 void lock_held_for_each(
 	void (*fn)(const struct lock_hart *h, const struct held_lock *held, void *arg), void *arg);
 
@@ -129,8 +203,8 @@ unsigned lockcheck_expect_end(unsigned *strays);
  *
  * lockcheck_thread_name   kernel/task: name of a thread, for reports. No locks.
  * lockcheck_find_thread   kernel/task: the first thread for which match(t, arg) is true, or NULL.
- * No locks, no exactness: threads are type-stable. lockcheck_print_pc      kernel/panic: prints one
- * line of a backtrace, symbolised.
+ *                         No locks, no exactness: threads are type-stable.
+ * lockcheck_print_pc      kernel/panic: prints one line of a backtrace, symbolised.
  */
 extern const char *(*lockcheck_thread_name)(const struct lock_thread *t);
 extern struct lock_thread *(*lockcheck_find_thread)(

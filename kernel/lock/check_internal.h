@@ -4,6 +4,7 @@
 #define KERNEL_LOCK_CHECK_INTERNAL_H
 
 #include "kernel/lock/check.h"
+#include "kernel/panic.h"
 
 struct violation {
 	enum report_kind kind;
@@ -23,6 +24,14 @@ void violated(const struct violation *v, const char *fmt, ...)
 static inline bool checking(const struct lock_hart *h)
 {
 	return h && h->thread && !h->panicking;
+}
+
+static inline void print_pc(uintptr_t pc)
+{
+	if (lockcheck_print_pc)
+		lockcheck_print_pc(pc);
+	else
+		report("  %p\n", (void *)pc);
 }
 
 #endif

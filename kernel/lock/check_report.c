@@ -47,40 +47,6 @@ static const char *thread_name(const struct lock_thread *t)
 	return lockcheck_thread_name ? lockcheck_thread_name(t) : "?";
 }
 
-static void print_pc(uintptr_t pc)
-{
-	if (lockcheck_print_pc)
-		lockcheck_print_pc(pc);
-	else
-		report("  %p\n", (void *)pc);
-}
-
-static void print_record(const char *whose, const struct held_lock *held, unsigned nr)
-{
-	for (unsigned i = 0; i < MIN(nr, HELD_MAX); i++) {
-		report("  %s holds %s (%p), acquired at\n", whose, held[i].class->name,
-			held[i].lock);
-		print_pc(held[i].pc);
-	}
-}
-
-void lockcheck_print_held(const struct lock_hart *h)
-{
-	const struct lock_thread *t = h->thread;
-
-	if (!CONFIG_LOCKCHECK)
-		return;
-	print_record("hart", h->held, h->nr_held);
-	if (h->waiting_for)
-		report("  hart waits for irqlock %p\n", h->waiting_for);
-	if (!t)
-		return;
-	print_record("thread", t->held, t->nr_held);
-	if (t->waiting_for)
-		report("  thread waits for %s (%p)\n",
-			t->waiting_class ? t->waiting_class->name : "a lock", t->waiting_for);
-}
-
 static void print_violation(const struct violation *v, const char *text)
 {
 	const struct lock_hart *h = lock_hart();

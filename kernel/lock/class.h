@@ -77,11 +77,27 @@ static inline void lock_stat(struct lock_class *class, enum lock_stat what)
 		atomic_add_ulong(
 			&class->shards[lock_hart()->index % LOCK_SHARDS].n[what], 1, relaxed);
 }
+
+void lock_stat_hold_slow(struct lock_class *class, uint64_t ticks, uintptr_t pc);
+unsigned long lock_stat_read_slow(const struct lock_class *class, enum lock_stat what);
+uint64_t lock_stat_hold_max_slow(const struct lock_class *class, uintptr_t *pc);
+
 /* Notes a hold of `ticks` that was acquired at `pc`. */
-void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc);
+static inline void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc)
+{
+	if (CONFIG_LOCKSTAT)
+		lock_stat_hold_slow(class, ticks, pc);
+}
 
 /* Sum over the shards; 0 without CONFIG_LOCKSTAT. Either; no locks. */
-unsigned long lock_stat_read(const struct lock_class *class, enum lock_stat what);
-uint64_t lock_stat_hold_max(const struct lock_class *class, uintptr_t *pc);
+static inline unsigned long lock_stat_read(const struct lock_class *class, enum lock_stat what)
+{
+	return CONFIG_LOCKSTAT ? lock_stat_read_slow(class, what) : 0;
+}
+
+static inline uint64_t lock_stat_hold_max(const struct lock_class *class, uintptr_t *pc)
+{
+	return CONFIG_LOCKSTAT ? lock_stat_hold_max_slow(class, pc) : 0;
+}
 
 #endif

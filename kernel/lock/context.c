@@ -41,7 +41,7 @@ void irq_on(void)
 {
 	struct lock_hart *h;
 
-	if (CONFIG_LOCKCHECK && !check_irq_on((uintptr_t)__builtin_return_address(0)))
+	if (!check_irq_on((uintptr_t)__builtin_return_address(0)))
 		return;
 	h = lock_hart();
 	assert(h->irq_depth > 0);

@@ -65,7 +65,6 @@
 #include "kernel/lock/irqlock.h"
 
 #include "kernel/arch.h"
-#include "kernel/lock/check_fast.h"
 #include "kernel/lock/park.h"
 #include "kernel/lock/relax.h"
 
@@ -313,7 +312,7 @@ void irqlock_init(struct irqlock *lock, struct lock_class *class)
 
 void irqlock_init_policy(struct irqlock *lock, struct lock_class *class, enum irqlock_policy policy)
 {
-	check_init(lock, class);
+	check_init(lock);
 	/* Relaxed: whoever publishes the lock orders it. */
 	atomic_store_u32(&lock->word, 0, relaxed);
 	lock->class = class;
@@ -327,62 +326,4 @@ bool irqlock_held_by_me(const struct irqlock *lock)
 	if (CONFIG_LOCKCHECK)
 		return check_held(lock);
 	return irqlock_is_locked(lock);
-}
-
-/* All of an acquire with checks and statistics; one frame for the whole common path. */
-static inline __attribute__((always_inline)) void acquire_at(
-	struct irqlock *lock, unsigned flags, uintptr_t pc)
-{
-	struct lock_class *class = lock->class;
-	bool before = arch_irq_save();
-
-	if (before)
-		flags |= CHECK_SIE_WAS_ON;
-	if (!check_irqlock_acquire(lock, class, flags, pc)) {
-		arch_irq_restore(before);
-		return;
-	}
-	if (!irqlock_take(lock))
-		irqlock_wait(lock, before);
-	irq_section_begin(lock_hart(), before);
-	check_irqlock_acquired(lock, class, flags, pc);
-	lock_stat(class, LOCK_ACQUIRED);
-}
-
-void irqlock_acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc) UNCHECKED_LOCKING
-{
-	acquire_at(lock, flags, pc);
-}
-
-void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
-{
-	acquire_at(lock, flags, (uintptr_t)__builtin_return_address(0));
-}
-
-bool irqlock_try_checked(struct irqlock *lock) UNCHECKED_LOCKING
-{
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	struct lock_class *class = lock->class;
-	bool before = arch_irq_save();
-	unsigned flags = CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0);
-
-	if (!check_irqlock_acquire(lock, class, flags, pc) ||
-		(!irqlock_take(lock) && !irqlock_try_slow(lock))) {
-		arch_irq_restore(before);
-		return false;
-	}
-	irq_section_begin(lock_hart(), before);
-	check_irqlock_acquired(lock, class, flags, pc);
-	lock_stat(class, LOCK_ACQUIRED);
-	return true;
-}
-
-void irqlock_release_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
-{
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-
-	if (!check_irqlock_release(lock, lock->class, flags, pc))
-		return;
-	irqlock_give(lock);
-	irq_section_end(lock_hart());
 }

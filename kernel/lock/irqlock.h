@@ -51,11 +51,12 @@ void irqlock_init(struct irqlock *lock, struct lock_class *class);
 void irqlock_init_policy(
 	struct irqlock *lock, struct lock_class *class, enum irqlock_policy policy);
 
-/* Slow parts, and the whole of it where the checker or statistics are compiled in. */
+/* Slow parts. */
 void irqlock_wait(struct irqlock *lock, bool before);
 bool irqlock_try_slow(struct irqlock *lock);
 void irqlock_kick(uint32_t old);
-void irqlock_acquire_at(struct irqlock *lock, unsigned flags, uintptr_t pc) ACQUIRES(lock);
+/* The whole of it, where the checker or statistics are compiled in: irqlock_checked.c. */
+void irqlock_acquire_at_checked(struct irqlock *lock, uintptr_t pc) ACQUIRES(lock);
 void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) ACQUIRES(lock);
 bool irqlock_try_checked(struct irqlock *lock) TRY_ACQUIRES(true, lock);
 void irqlock_release_checked(struct irqlock *lock, unsigned flags) RELEASES(lock);
@@ -97,7 +98,17 @@ static inline void irqlock_acquire(struct irqlock *lock) ACQUIRES(lock) UNCHECKE
 	irq_section_begin(lock_hart(), before);
 }
 
-/* The lock was acquired by irqlock_acquire, _second or _try. */
+/* The same for who acquires on behalf of its own caller: reports name `pc`. */
+static inline void irqlock_acquire_at(struct irqlock *lock, uintptr_t pc)
+	ACQUIRES(lock) UNCHECKED_LOCKING
+{
+	if (IRQLOCK_INLINE)
+		irqlock_acquire(lock);
+	else
+		irqlock_acquire_at_checked(lock, pc);
+}
+
+/* The lock was acquired by irqlock_acquire, _at, _second or _try. */
 static inline void irqlock_release(struct irqlock *lock) RELEASES(lock) UNCHECKED_LOCKING
 {
 	if (!IRQLOCK_INLINE) {
@@ -153,8 +164,7 @@ static inline void irqlock_release_in_irq(struct irqlock *lock) RELEASES(lock) U
 static inline void irqlock_acquire_second(struct irqlock *lock, struct irqlock *first)
 	ACQUIRES(lock) REQUIRES(first) UNCHECKED_LOCKING
 {
-	if (CONFIG_LOCKCHECK)
-		check_guarded(first, __func__);
+	check_guarded(first, __func__);
 	if (!IRQLOCK_INLINE) {
 		irqlock_acquire_checked(lock, CHECK_SECOND);
 		return;

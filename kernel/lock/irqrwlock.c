@@ -129,7 +129,7 @@ static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool b
 
 void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
 {
-	check_init(lock, class);
+	check_init(lock);
 	irqlock_init(&lock->gate, class);
 	atomic_store_u32(&lock->word, 0, relaxed);
 }

@@ -15,7 +15,7 @@ void seqlock_write_begin(struct seqlock *s) UNCHECKED_LOCKING
 {
 	uint32_t seq;
 
-	irqlock_acquire_at(&s->lock, 0, (uintptr_t)__builtin_return_address(0));
+	irqlock_acquire_at(&s->lock, (uintptr_t)__builtin_return_address(0));
 	lock_thread()->seq_writers++;
 	/* Relaxed: only writers store it, under the lock; every seq_write after it is a release. */
 	seq = atomic_load_u32(&s->seq, relaxed);

@@ -283,8 +283,7 @@ void sched_finish_switch(struct thread *prev)
 
 static inline void assert_switch(struct runq *rq, const struct thread *prev) REQUIRES(&rq->lock)
 {
-	if (CONFIG_LOCKCHECK)
-		check_switch(&rq->lock);
+	check_switch(&rq->lock);
 	assert(irqlock_is_locked(&rq->lock));
 	assert(lock_hart()->irq_depth == 1);
 	assert(!arch_irq_enabled());

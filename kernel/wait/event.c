@@ -14,10 +14,8 @@ static struct event_pair {
 } pairs[PAIRS_MAX];
 static atomic_bool full_said;
 
-void event_declare(const struct lock_class *event, const struct lock_class *mix)
+void event_note_pair(const struct lock_class *event, const struct lock_class *mix)
 {
-	if (!CONFIG_LOCKCHECK)
-		return;
 	for (struct event_pair *p = pairs; p < pairs + PAIRS_MAX; p++) {
 		void *there = NULL;
 
@@ -39,7 +37,7 @@ void event_declare(const struct lock_class *event, const struct lock_class *mix)
 static bool known_pair(const struct lock_class *event, const struct lock_class *mix)
 {
 	for (struct event_pair *p = pairs; p < pairs + PAIRS_MAX; p++) {
-		/* Acquire; partner: event_declare. */
+		/* Acquire; partner: event_note_pair. */
 		const void *its_mix = atomic_load_ptr(&p->mix, acquire);
 
 		if (!its_mix && !atomic_load_ptr(&p->event, relaxed))
@@ -74,7 +72,7 @@ void event_note_wake(const struct lock_class *event)
 	else
 		mix = innermost_mixed(t->held, t->nr_held);
 	if (mix)
-		event_declare(event, mix->class);
+		event_note_pair(event, mix->class);
 	arch_irq_restore(before);
 }
 

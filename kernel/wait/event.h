@@ -10,18 +10,23 @@
  * time the event had already happened.
  *
  * The pairs lie in a small static table without a lock: a slot is claimed by compare-and-swap and
- * never changes afterwards. Compiled out without CONFIG_LOCKCHECK.
+ * never changes afterwards. Nothing of it is there without CONFIG_LOCKCHECK.
  */
 #ifndef KERNEL_WAIT_EVENT_H
 #define KERNEL_WAIT_EVENT_H
 
 #include "kernel/lock/class.h"
 
-/* Says that work posted to locks of `mix` signals events of class `event`. Either. */
-void event_declare(const struct lock_class *event, const struct lock_class *mix);
-
+void event_note_pair(const struct lock_class *event, const struct lock_class *mix);
 void event_note_wake(const struct lock_class *event);
 void event_note_wait(const void *what, const struct lock_class *event, uintptr_t pc);
+
+/* Says that work posted to locks of `mix` signals events of class `event`. Either. */
+static inline void event_declare(const struct lock_class *event, const struct lock_class *mix)
+{
+	if (CONFIG_LOCKCHECK)
+		event_note_pair(event, mix);
+}
 
 /* An event of this class is signalled now. Either. */
 static inline void event_signalled(const struct lock_class *event)

@@ -39,7 +39,7 @@ void pilock_init(
 	struct pilock *l, enum pilock_kind kind, struct lock_class *class) UNCHECKED_LOCKING
 {
 	/* Unchecked: nobody else knows the lock yet. */
-	check_init(l, class);
+	check_init(l);
 	*l = (struct pilock){.kind = kind, .class = class};
 	waitq_init(&l->wq, &pilock_waitq_class);
 }

@@ -136,3 +136,45 @@ def segment_problems(what, elf):
     if int(entry.group(1), 16) not in (int(virtual, 16), int(physical, 16)):
         problems.append("%s: the entry is not the lowest address" % what)
     return problems
+
+
+# ---- Left out ------------------------------------------------------------------------------
+
+# The checker and the statistics, by their names. Of the checker perf keeps lockcheck_report and
+# what that needs: a deadlock that is there is reported in every configuration.
+CHECKER = re.compile(r"check_\w+|lock_stat_\w+|lock_held_\w+|event_note_\w+|might_sleep_at"
+                     r"|irqlock_\w+_checked")
+KEPT = "kernel/lock/check_report.c"
+
+
+def symbols(path):
+    """Global symbols that an object or a program has or asks for."""
+    done = run([CROSS + "nm", "-g", "-P", path])
+    if done.returncode:
+        raise RuntimeError(done.stdout)
+    return {line.split()[0] for line in done.stdout.splitlines()}
+
+
+def absent(tree):
+    """perf carries nothing of the lock checker and of the statistics."""
+    config = "perf"
+    if tree.root == ROOT:
+        there = symbols("build/%s/kernel.elf" % config)
+        left_out = variable(config, "LEFT_OUT")
+        problems = ["%s: %s is not left out" % (config, s) for s in variable("virt64", "SOURCES")
+                    if re.match(r"kernel/lock/(check|stat)", s) and s not in left_out + [KEPT]]
+        for source in left_out:
+            done = run([CROSS + "nm", "-g", "-P", "--defined-only", "build/virt64/%s.o" % source])
+            problems += ["%s has %s of %s" % (config, line.split()[0], source)
+                         for line in done.stdout.splitlines() if line.split()[0] in there]
+    else:
+        there, problems = set(), []
+        run(["make", "-s", "CONFIG=" + config, "prepare"])
+        for path in tree.some(".c"):
+            out = os.path.join(tree.root, path + ".o")
+            done = run([CROSS + "gcc"] + flags(config, tree)
+                       + ["-c", "-o", out, os.path.join(tree.root, path)])
+            if done.returncode:
+                return errors(done.stdout)
+            there |= symbols(out)
+    return problems + ["%s has %s" % (config, s) for s in sorted(there) if CHECKER.fullmatch(s)]

@@ -4,9 +4,11 @@
  * a kick only), the queue's bounds, nesting, and what a release leaves behind.
  *
  * Sources: tests/host/harness.c tests/host/machine.c tests/host/harts.c
- * Sources: kernel/lock/irqlock.c kernel/lock/park.c kernel/lock/relax.c kernel/lock/context.c
+ * Sources: kernel/lock/irqlock.c kernel/lock/irqlock_checked.c kernel/lock/park.c
+ * Sources: kernel/lock/relax.c kernel/lock/context.c
  * Sources: kernel/lock/irqrwlock.c kernel/lock/seqlock.c kernel/lock/stat.c
- * Sources: kernel/lock/check.c kernel/lock/check_report.c lib/string.c lib/printf.c
+ * Sources: kernel/lock/check.c kernel/lock/check_held.c kernel/lock/check_report.c
+ * Sources: lib/string.c lib/printf.c
  */
 #include "tests/host/harness.h"
 

@@ -245,10 +245,10 @@ EXPECT_TEST(release_by_another_variant_is_reported, KIND_OWNERSHIP, 2, mix_varia
 static void init_while_held(void) UNCHECKED_LOCKING
 {
 	irqlock_acquire(&outer);
-	check_init(&outer, &outer_class);
+	check_init(&outer);
 	irqlock_release(&outer);
 	mutex_lock(&mutex);
-	check_init(&mutex, &sleep_class);
+	check_init(&mutex);
 	mutex_unlock(&mutex);
 }
 EXPECT_TEST(init_while_held_is_reported, KIND_OWNERSHIP, 2, init_while_held)
