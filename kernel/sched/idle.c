@@ -50,7 +50,8 @@ void sched_hart_accept(struct hart_meta *h)
 	irqlock_release(&rq->lock);
 	if (!drained)
 		return;
-	/* Threads that are bound to it and run elsewhere for want of it come back. */
+	/* Threads that are bound to it and run elsewhere for want of it come back: at this
+	 * decision, or those that wait now when they get their turn (look_at_next). */
 	for_each_hart_in_mask(hart, &sched_accepting)
 		hart_resched(harts[hart]);
 }
@@ -93,6 +94,18 @@ static bool evict(struct runq *rq) UNCHECKED_LOCKING
 	return true;
 }
 
+/* Whether its idle thread has it. Under the lock, which is held over switches: what ran there last
+ * has left its stack. */
+static bool is_idle(struct runq *rq)
+{
+	bool idle;
+
+	irqlock_acquire(&rq->lock);
+	idle = rq->curr == rq->idle && !rq->nr_queued;
+	irqlock_release(&rq->lock);
+	return idle;
+}
+
 int sched_hart_drain(struct hart_meta *h)
 {
 	struct runq *rq = h->runq;
@@ -103,8 +116,8 @@ int sched_hart_drain(struct hart_meta *h)
 	for (;;) {
 		while (evict(rq))
 			;
-		/* Relaxed: threads may not come any more, only go. */
-		if (!atomic_load_u32(&rq->load, relaxed))
+		/* Threads may not come any more, only go. */
+		if (is_idle(rq))
 			return 0;
 		hart_resched(h);
 		sched_sleep_ns(DRAIN_POLL_NS);

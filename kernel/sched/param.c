@@ -132,55 +132,46 @@ static void move_away(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNC
 	sched_check_preempt();
 }
 
+/* Sends `t` where it belongs; rq's lock is released here. Returns whether it runs elsewhere at this
+ * moment: its hart was asked to make it leave. */
+static bool put_right(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNCHECKED_LOCKING
+{
+	enum affinity_rest rest = affinity_changed(rq, t);
+	unsigned tell = 0;
+
+	if (rest == AFFINITY_PLACE) {
+		move_away(rq, t);
+		return false;
+	}
+	if (rest == AFFINITY_ASK)
+		tell = sched_ask(rq);
+	else if (t->on_rq)
+		/* It waits here, and may go where it could not before. */
+		tell = sched_offer(rq, t);
+	irqlock_release(&rq->lock);
+	sched_tell(tell);
+	sched_check_preempt();
+	return rest == AFFINITY_ASK;
+}
+
 int sched_set_affinity(struct thread *t, const struct hart_mask *mask) UNCHECKED_LOCKING
 {
 	struct hart_mask some;
 	struct runq *rq;
-	unsigned tell = 0;
 
 	if (!hart_mask_and(&some, mask, &harts_online))
 		return -EINVAL;
 	rq = thread_runq_lock(t);
 	hart_mask_copy(&t->affinity, mask);
-	switch (affinity_changed(rq, t)) {
-	case AFFINITY_PLACE:
-		move_away(rq, t);
-		return 0;
-	case AFFINITY_ASK:
-		tell = sched_ask(rq);
-		break;
-	case AFFINITY_DONE:
-		/* It waits here, and may go where it could not before. */
-		tell = t->on_rq ? sched_offer(rq, t) : 0;
-		break;
-	}
-	irqlock_release(&rq->lock);
-	sched_tell(tell);
-	sched_check_preempt();
+	put_right(rq, t);
 	return 0;
 }
 
-/* Whether it runs where it must not; its hart is asked again then. */
-static bool must_move(struct thread *t) UNCHECKED_LOCKING
-{
-	struct runq *rq = thread_runq_lock(t);
-	bool bad = rq->curr == t && !sched_allowed(t, rq);
-	unsigned tell = 0;
-
-	if (bad) {
-		rq->check |= CHECK_CURR;
-		tell = sched_ask(rq);
-	}
-	irqlock_release(&rq->lock);
-	sched_tell(tell);
-	sched_check_preempt();
-	return bad;
-}
-
-void sched_wait_affinity(struct thread *t)
+void sched_wait_affinity(struct thread *t) UNCHECKED_LOCKING
 {
 	might_sleep();
-	while (must_move(t))
+	/* Queued on a wrong hart counts, too: harts come and go after an affinity was set. */
+	while (put_right(thread_runq_lock(t), t))
 		sched_sleep_ns(AFFINITY_POLL_NS);
 }
 

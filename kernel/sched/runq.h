@@ -51,6 +51,7 @@ enum runq_after {
 	AFTER_DEAD = 1 << 1,
 	AFTER_KICK = 1 << 2, /* tell runq.kick, an idle hart, that it waits here */
 	AFTER_PULL = 1 << 3, /* look for real-time threads that wait elsewhere */
+	AFTER_LOOK = 1 << 4, /* need_resched is set: who goes on may be in the wrong place */
 };
 
 /* Why the thread that runs may be one that must not run here. */

@@ -226,9 +226,24 @@ static inline __attribute__((always_inline)) struct thread *decide(
 
 /* ---- The switch ------------------------------------------------------------------------------ */
 
+/*
+ * A thread that was queued against its affinity, for want of a hart of its own, may have one by
+ * now, and this hart may have begun to drain. Nobody else looks at it while it waits, and once it
+ * runs alone nothing might ever ask for a decision again: it is asked for now.
+ */
+static void look_at_next(struct runq *rq, struct thread *next) REQUIRES(&rq->lock)
+{
+	if (next->is_idle || sched_allowed(next, rq))
+		return;
+	rq->after |= AFTER_LOOK;
+	lock_hart()->need_resched = true;
+}
+
 /* Accounts for the change of hands; prev's part of the switch up to the last moment. */
 static inline void hand_over(struct runq *rq, struct thread *next, uint64_t now) REQUIRES(&rq->lock)
 {
+	if (unlikely(rq->check))
+		look_at_next(rq, next);
 	atomic_store_u32(&next->state, THREAD_RUNNING, relaxed);
 	next->ran_since = now;
 	next->nr_switches++;

@@ -328,3 +328,51 @@ KTEST(sched, busy_harts_share_their_queues)
 	for (unsigned i = 0; i < count; i++)
 		thread_join(t[i], NULL);
 }
+
+/* Whether the thread that says its hart is on hart `hart` whenever it runs from now on. */
+static bool runs_only_on(unsigned hart)
+{
+	for (unsigned look = 0; look < 3; look++) {
+		atomic_store_u32(&s.hart, 0, relaxed);
+		ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed)));
+		if (atomic_load_u32(&s.hart, relaxed) != hart + 1)
+			return false;
+	}
+	return true;
+}
+
+/* Its only hart is closed: it goes on elsewhere, and returns when the hart opens, whether it ran
+ * just then or waited for its turn. */
+static void close_and_open(struct hart_meta *h, struct thread *bound)
+{
+	ktest_check(sched_hart_drain(h) == 0);
+	ktest_check(sched_hart_load(h) == 0);
+	atomic_store_u32(&s.hart, 0, relaxed);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed)));
+	ktest_check(atomic_load_u32(&s.hart, relaxed) != h->index + 1);
+	ktest_check(sched_hart_load(h) == 0);
+	sched_hart_accept(h);
+	sched_wait_affinity(bound);
+	ktest_check(runs_only_on(h->index));
+}
+
+KTEST(sched, drained_hart_gets_no_threads)
+{
+	unsigned n = ktest_harts();
+	unsigned drained = online_hart(n - 1);
+	struct thread *bound;
+
+	if (n < 2) {
+		ktest_check(sched_hart_drain(harts[drained]) == -EBUSY);
+		return;
+	}
+	reset();
+	bound = create_on(drained, "bound", say_hart, NULL);
+	ktest_require(bound);
+	thread_run(bound);
+	ktest_check(ktest_eventually(atomic_load_u32(&s.hart, relaxed) == drained + 1));
+	for (unsigned round = 0; round < 20 && !ktest_failed(); round++)
+		close_and_open(harts[drained], bound);
+	atomic_store_bool(&s.stop, true, relaxed);
+	thread_join(bound, NULL);
+}
