@@ -5,9 +5,8 @@
  * Records: lock_hart.held of the hart that holds (irqlocks, and everything that a handler holds),
  * lock_thread.held of the thread that holds (sleeping and mixed locks taken in a thread). A record
  * is written by its own hart with SIE off, or by its own thread, and removed before the lock is
- * given up: whoever has the lock next finds no stale record of the owner before. Others read
- * records for reports only, and may then see one that is half gone; every look bounds the count
- * first.
+ * given up: whoever has the lock next finds no stale record of the owner before. Others look at
+ * records for reports only, and never see one that is half written (held.h).
  *
  * The rank rule looks at everything that this hart and, in a thread, this thread holds: each must
  * have a smaller rank than what is asked for. In a handler the interrupted thread's sleeping locks
@@ -22,6 +21,7 @@
  */
 #include "kernel/arch.h"
 #include "kernel/lock/check_internal.h"
+#include "kernel/lock/held.h"
 #include "kernel/lock/irqlock.h"
 #include "lib/assert.h"
 
@@ -223,8 +223,7 @@ void check_acquired_slow(const void *lock, struct lock_class *class, unsigned fl
 	r = record_of(h, flags);
 	assert(*r.nr < HELD_MAX);
 	now = CONFIG_LOCKSTAT ? arch_time() : 0;
-	r.held[*r.nr] = (struct held_lock){lock, class, pc, now, flags};
-	++*r.nr;
+	held_push(r.held, r.nr, lock, class, pc, flags, now);
 	if (on_thread(h, flags)) {
 		/* Relaxed: whoever frees the memory has been told by the lock's user, in order. */
 		atomic_add_u32(filter_of((uintptr_t)lock), 1, relaxed);
@@ -234,12 +233,15 @@ void check_acquired_slow(const void *lock, struct lock_class *class, unsigned fl
 	}
 }
 
-static void remove_record(struct record r, struct held_lock *mine)
+/* `find` for a record of somebody else. */
+static bool seen(const struct held_lock *held, unsigned nr, const void *lock)
 {
-	struct held_lock *last = &r.held[--*r.nr];
+	struct held_lock look;
 
-	for (; mine < last; mine++)
-		*mine = mine[1];
+	for (unsigned i = 0; i < nr; i++)
+		if (held_look(&held[i], &look) && look.lock == lock)
+			return true;
+	return false;
 }
 
 /* The lock isn't on the record here: says who has it, as far as harts know. */
@@ -248,7 +250,7 @@ static void released_by_stranger(const struct violation *v)
 	for (unsigned i = 0; i < nr_lock_harts; i++) {
 		struct lock_hart *h = lock_harts[i];
 
-		if (h && find(h->held, MIN(h->nr_held, HELD_MAX), v->lock)) {
+		if (h && seen(h->held, held_count(&h->nr_held), v->lock)) {
 			violated(v, "%s released, but hart %u holds it", v->class->name, i);
 			return;
 		}
@@ -287,41 +289,42 @@ bool check_release_slow(const void *lock, struct lock_class *class, unsigned fla
 		lock_stat_hold(class, arch_time() - mine->since, mine->pc);
 	if (on_thread(h, flags))
 		atomic_add_u32(filter_of((uintptr_t)lock), -1u, relaxed);
-	remove_record(r, mine);
+	held_remove(r.held, r.nr, mine);
 	return true;
 }
 
 void check_forget_slow(struct lock_thread *t, const void *lock)
 {
-	struct held_lock *its = find(t->held, MIN(t->nr_held, HELD_MAX), lock);
+	struct held_lock *its = find(t->held, held_count(&t->nr_held), lock);
 
 	if (!its)
 		return;
 	atomic_add_u32(filter_of((uintptr_t)lock), -1u, relaxed);
-	remove_record((struct record){t->held, &t->nr_held}, its);
+	held_remove(t->held, &t->nr_held, its);
 }
 
 struct range {
 	uintptr_t base, end;
-	const struct held_lock *found;
+	struct held_lock found;
 };
 
 static bool holds_in_range(const struct held_lock *held, unsigned nr, struct range *range)
 {
-	for (unsigned i = 0; i < MIN(nr, HELD_MAX); i++) {
-		uintptr_t at = (uintptr_t)held[i].lock;
+	for (unsigned i = 0; i < nr; i++) {
+		struct held_lock look;
 
-		if (at >= range->base && at < range->end) {
-			range->found = &held[i];
-			return true;
-		}
+		if (!held_look(&held[i], &look) || (uintptr_t)look.lock < range->base ||
+			(uintptr_t)look.lock >= range->end)
+			continue;
+		range->found = look;
+		return true;
 	}
 	return false;
 }
 
 static bool thread_holds(const struct lock_thread *t, void *arg)
 {
-	return holds_in_range(t->held, t->nr_held, arg);
+	return holds_in_range(t->held, held_count(&t->nr_held), arg);
 }
 
 /* Finds a record of a lock in the range, anywhere in the system. */
@@ -333,7 +336,7 @@ static bool held_in_range(struct range *range)
 	for (unsigned i = 0; i < nr_lock_harts; i++) {
 		const struct lock_hart *h = lock_harts[i];
 
-		if (h && h->nr_held && holds_in_range(h->held, h->nr_held, range))
+		if (h && holds_in_range(h->held, held_count(&h->nr_held), range))
 			return true;
 	}
 	for (unsigned n = 0; n < FILTER_SLOTS && at < range->end; n++, at += step) {
@@ -348,14 +351,13 @@ static bool held_in_range(struct range *range)
 
 static void report_held_memory(const void *ptr, size_t size, const char *what, uintptr_t pc)
 {
-	struct range range = {(uintptr_t)ptr, (uintptr_t)ptr + size, NULL};
+	struct range range = {.base = (uintptr_t)ptr, .end = (uintptr_t)ptr + size};
 
 	if (!checking(lock_hart()) || !held_in_range(&range))
 		return;
-	violated(&(struct violation){KIND_OWNERSHIP, what, range.found->lock, range.found->class,
-			 pc},
+	violated(&(struct violation){KIND_OWNERSHIP, what, range.found.lock, range.found.class, pc},
 		"%s of memory with %s in it, which is held (acquired at %p)", what,
-		range.found->class->name, (void *)range.found->pc);
+		range.found.class->name, (void *)range.found.pc);
 }
 
 void check_init_slow(const void *lock)

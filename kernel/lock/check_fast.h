@@ -3,13 +3,14 @@
  * The checker's common cases for irqlocks, inline in irqlock.c: the context is
  * plainly right, at most one lock of a smaller rank is held, the one released is the newest.
  * Everything else goes to check.c, which has the rules; these shortcuts only see that none of them
- * can apply. SIE is off in all of them.
+ * can apply. SIE is off in all of them; who looks at a record meanwhile: held.h.
  */
 #ifndef KERNEL_LOCK_CHECK_FAST_H
 #define KERNEL_LOCK_CHECK_FAST_H
 
 #include "kernel/lock/check.h"
 #include "kernel/lock/context.h"
+#include "kernel/lock/held.h"
 
 /* Can what is held make a report? Sleeping and mixed locks rank below every spinning one. */
 static inline bool may_conflict(const struct lock_hart *h, const struct lock_thread *t,
@@ -44,7 +45,7 @@ static inline void check_irqlock_acquired(
 	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	struct lock_hart *h = lock_hart();
-	struct held_lock *mine;
+	uint64_t since;
 
 	if (!CONFIG_LOCKCHECK)
 		return;
@@ -52,14 +53,10 @@ static inline void check_irqlock_acquired(
 		check_acquired_slow(lock, class, flags, pc);
 		return;
 	}
-	mine = &h->held[h->nr_held++];
-	mine->lock = lock;
-	mine->class = class;
-	mine->pc = pc;
-	mine->flags = flags;
-	mine->since = CONFIG_LOCKSTAT ? arch_time() : 0;
+	since = CONFIG_LOCKSTAT ? arch_time() : 0;
+	held_push(h->held, &h->nr_held, lock, class, pc, flags, since);
 	if (CONFIG_LOCKSTAT && h->irq_depth == 1) {
-		h->irqs_off_since = mine->since;
+		h->irqs_off_since = since;
 		h->irqs_off_pc = pc;
 	}
 }
@@ -79,7 +76,7 @@ static inline bool check_irqlock_release(
 	mine = &h->held[h->nr_held - 1];
 	if (unlikely(mine->lock != lock || ((mine->flags ^ flags) & CHECK_VARIANT)))
 		return check_release_slow(lock, class, flags, pc);
-	h->nr_held--;
+	held_pop(h->held, &h->nr_held);
 	if (!CONFIG_LOCKSTAT)
 		return true;
 	ticks = arch_time() - mine->since;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What harts and threads hold, as others see it: for reports and commands (check.h). */
 #include "kernel/lock/check_internal.h"
+#include "kernel/lock/held.h"
 
 static void print_record(const char *whose, const struct held_lock *held, unsigned nr);
 
@@ -8,12 +9,12 @@ void lockcheck_print_held_slow(const struct lock_hart *h)
 {
 	const struct lock_thread *t = h->thread;
 
-	print_record("hart", h->held, h->nr_held);
+	print_record("hart", h->held, held_count(&h->nr_held));
 	if (h->waiting_for)
 		report("  hart waits for irqlock %p\n", h->waiting_for);
 	if (!t)
 		return;
-	print_record("thread", t->held, t->nr_held);
+	print_record("thread", t->held, held_count(&t->nr_held));
 	if (t->waiting_for)
 		report("  thread waits for %s (%p)\n",
 			t->waiting_class ? t->waiting_class->name : "a lock", t->waiting_for);
@@ -24,22 +25,25 @@ void lock_held_for_each(
 {
 	for (unsigned i = 0; i < nr_lock_harts; i++) {
 		const struct lock_hart *h = lock_harts[i];
-		unsigned nr = h ? MIN(h->nr_held, HELD_MAX) : 0;
+		unsigned nr = h ? held_count(&h->nr_held) : 0;
 
 		for (unsigned n = 0; n < nr; n++) {
-			struct held_lock copy = h->held[n];
+			struct held_lock look;
 
-			if (copy.lock && copy.class)
-				fn(h, &copy, arg);
+			if (held_look(&h->held[n], &look))
+				fn(h, &look, arg);
 		}
 	}
 }
 
 static void print_record(const char *whose, const struct held_lock *held, unsigned nr)
 {
-	for (unsigned i = 0; i < MIN(nr, HELD_MAX); i++) {
-		report("  %s holds %s (%p), acquired at\n", whose, held[i].class->name,
-			held[i].lock);
-		print_pc(held[i].pc);
+	struct held_lock look;
+
+	for (unsigned i = 0; i < nr; i++) {
+		if (!held_look(&held[i], &look))
+			continue;
+		report("  %s holds %s (%p), acquired at\n", whose, look.class->name, look.lock);
+		print_pc(look.pc);
 	}
 }

@@ -2,6 +2,7 @@
 /* The command locks: a line for each lock class. */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/check.h"
+#include "kernel/lock/held.h"
 #include "kernel/panic/symbols.h"
 #include "kernel/sched/thread.h"
 #include "kernel/shell/command.h"
@@ -27,8 +28,10 @@ static bool match_thread(const struct lock_thread *t, void *arg)
 {
 	struct holder *holder = arg;
 
-	for (unsigned i = 0; i < MIN((unsigned)t->nr_held, (unsigned)HELD_MAX); i++) {
-		if (t->held[i].class != holder->class)
+	for (unsigned i = 0; i < held_count(&t->nr_held); i++) {
+		struct held_lock look;
+
+		if (!held_look(&t->held[i], &look) || look.class != holder->class)
 			continue;
 		snprintf(
 			holder->name, sizeof(holder->name), "%s", ((const struct thread *)t)->name);

@@ -19,6 +19,7 @@
 #include "kernel/wait/abandon.h"
 
 #include "kernel/lock/check.h"
+#include "kernel/lock/held.h"
 #include "kernel/lock/relax.h"
 #include "kernel/wait/mixlock.h"
 #include "kernel/wait/pi.h"
@@ -85,7 +86,7 @@ static void abandon_recorded(struct thread *t, const struct held_lock *held)
 	if (CONFIG_LOCKCHECK)
 		check_forget(&t->lock, lock);
 	else
-		t->lock.nr_held--;
+		held_pop(t->lock.held, &t->lock.nr_held);
 	if (flags & CHECK_READ)
 		rwmutex_reader_died(lock);
 }

@@ -16,6 +16,7 @@
  */
 #include "kernel/wait/rwmutex.h"
 
+#include "kernel/lock/held.h"
 #include "lib/errno.h"
 
 #define READ_HOLD (CHECK_THREAD | CHECK_READ)
@@ -67,9 +68,7 @@ static void note_read(struct rwmutex *rw, uintptr_t pc)
 	if (CONFIG_LOCKCHECK)
 		return;
 	assert(t->nr_held < HELD_MAX);
-	t->held[t->nr_held] = (struct held_lock){
-		.lock = rw, .class = rw->pi.class, .pc = pc, .flags = READ_HOLD};
-	t->nr_held++;
+	held_push(t->held, &t->nr_held, rw, rw->pi.class, pc, READ_HOLD, 0);
 }
 
 static bool forget_read(struct rwmutex *rw, uintptr_t pc)
@@ -81,7 +80,7 @@ static bool forget_read(struct rwmutex *rw, uintptr_t pc)
 	for (unsigned i = t->nr_held; i-- > 0;) {
 		if (t->held[i].lock != rw)
 			continue;
-		t->held[i] = t->held[--t->nr_held];
+		held_remove(t->held, &t->nr_held, &t->held[i]);
 		return true;
 	}
 	assert(!"a reader's unlock by a thread that does not read");

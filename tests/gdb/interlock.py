@@ -95,7 +95,8 @@ def waiting_backtrace(thread):
 
 def held(owner):
     """What the checker has on record for a hart or a thread."""
-    return [owner["held"][i] for i in range(int(owner["nr_held"]))]
+    slots = [owner["held"][i] for i in range(int(owner["nr_held"]))]
+    return [slot for slot in slots if int(slot["lock"])]
 
 
 def tell_held(what, owner):

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The records of held locks: lock_hart.held and lock_thread.held (context.h).
+ *
+ * A record has one writer at a time: its hart with SIE off, or its thread (its reaper, once that
+ * has ended). The writer reads it as it likes. Everybody else looks at any moment, without a lock,
+ * and for reports and commands only: other harts, and on the same hart a handler or a fault that
+ * came in the middle of a change. They go through held_look, which never shows a record that is
+ * half written.
+ *
+ *	push	class, pc...  -> fence ->  lock  ->  nr
+ *	remove	lock = NULL   -> fence ->  nr, and the next writes to that slot
+ *
+ * `lock` is what makes a slot a record: NULL, it is none, whatever nr says; so the order of `lock`
+ * and nr among themselves does not matter. Who sees a lock there sees, behind an acquire fence, the
+ * fields that were stored before it. If the slot was emptied and filled anew meanwhile, and those
+ * fields are the new record's, then the emptying came before them, and the second load of `lock`
+ * gives something else; or the same lock, acquired again: then class is the same anyway, and pc,
+ * since and flags are each of one of two acquires of it. A class is static, so even a torn pair
+ * could be printed.
+ *
+ * A look counts at most HELD_MAX slots. It may miss a lock that is just being acquired or released,
+ * and, while another is released out of order, see one twice or not at all.
+ */
+#ifndef KERNEL_LOCK_HELD_H
+#define KERNEL_LOCK_HELD_H
+
+#include "kernel/lock/context.h"
+
+/* The caller is the record's writer, and *nr < HELD_MAX. */
+static inline void held_push(struct held_lock *held, uint8_t *nr, const void *lock,
+	struct lock_class *class, uintptr_t pc, unsigned flags, uint64_t since)
+{
+	struct held_lock *slot = &held[*nr];
+
+	slot->class = class;
+	slot->pc = pc;
+	slot->since = since;
+	slot->flags = flags;
+	fence_release(); /* partner: the first fence of held_look */
+	slot->lock = lock;
+	++*nr;
+}
+
+/* The newest one goes. The record's writer, *nr > 0. */
+static inline void held_pop(struct held_lock *held, uint8_t *nr)
+{
+	held[--*nr].lock = NULL;
+	fence_release(); /* partner: the second fence of held_look */
+}
+
+/* `mine`, one of them, goes. The record's writer. */
+static inline void held_remove(struct held_lock *held, uint8_t *nr, struct held_lock *mine)
+{
+	struct held_lock *last = &held[*nr - 1];
+
+	for (; mine < last; mine++) {
+		const void *lock = mine[1].lock;
+
+		mine->lock = NULL;
+		fence_release(); /* as in held_pop */
+		mine->class = mine[1].class;
+		mine->pc = mine[1].pc;
+		mine->since = mine[1].since;
+		mine->flags = mine[1].flags;
+		fence_release(); /* as in held_push */
+		mine->lock = lock;
+	}
+	held_pop(held, nr);
+}
+
+/* A look from anywhere. False: there is no record in this slot now. */
+static inline bool held_look(const struct held_lock *slot, struct held_lock *out)
+{
+	const void *lock = slot->lock;
+
+	fence_acquire(); /* partner: held_push */
+	if (!lock)
+		return false;
+	*out = (struct held_lock){lock, slot->class, slot->pc, slot->since, slot->flags};
+	fence_acquire(); /* partner: held_pop */
+	return slot->lock == lock;
+}
+
+/* How many slots to look at. */
+static inline unsigned held_count(const uint8_t *nr)
+{
+	return MIN(*nr, HELD_MAX);
+}
+
+#endif
