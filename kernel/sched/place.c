@@ -204,15 +204,18 @@ unsigned sched_ask(struct runq *rq)
 /* t goes before curr, which is asked to leave. Returns whom to tell. */
 static unsigned take_over(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock)
 {
-	/* Another one may be before t, then t waits. curr is offered when it is queued. */
+	unsigned other = 0;
+
+	/* Another one may be before t, then t waits. curr is offered when it is queued, and t if
+	 * curr stays after all (offer_left). */
 	if (rq->nr_queued > 1)
-		show_queued(rq, t);
+		other = sched_offer(rq, t);
 	/* From now on the hart counts as taken: the next real-time thread goes elsewhere. */
 	if (runq_is_rt(t) && !rq->rt_shown) {
 		rq->rt_shown = true;
 		hart_mask_atomic_set(&sched_running_rt, rq->hart);
 	}
-	return sched_ask(rq);
+	return sched_ask(rq) | other << TELL_SECOND;
 }
 
 static void start_at_origin(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)

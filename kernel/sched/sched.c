@@ -157,12 +157,22 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 		hart_mask_atomic_clear(&sched_idle, rq->hart);
 }
 
+/* `t` waits here from now on: an idle hart may take it. */
+static void offer_left(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock)
+{
+	unsigned tell = sched_offer(rq, t);
+
+	if (!tell)
+		return;
+	rq->after |= AFTER_KICK;
+	rq->kick = tell - 1;
+}
+
 /* A real-time thread is among them, or there is somebody to be told. */
 static void requeue(struct runq *rq, struct thread *prev, struct thread *best, enum switch_why why)
 	REQUIRES(&rq->lock)
 {
 	bool used_up = prev->policy == SCHED_RR && runq_slice_left(prev) <= 0;
-	unsigned tell;
 
 	atomic_store_u32(&prev->state, THREAD_READY, relaxed);
 	renew_slice(rq, prev);
@@ -179,11 +189,7 @@ static void requeue(struct runq *rq, struct thread *prev, struct thread *best, e
 		runq_swap(rq, best, prev);
 	}
 	change_kind(rq, prev, best);
-	tell = sched_offer(rq, prev);
-	if (tell) {
-		rq->after |= AFTER_KICK;
-		rq->kick = tell - 1;
-	}
+	offer_left(rq, prev);
 }
 
 /* prev has no more to do with this queue: the best one, or idle. */
@@ -212,14 +218,20 @@ static inline __attribute__((always_inline)) struct thread *decide(
 	if (!best)
 		return prev;
 	if (why == SWITCH_YIELD && likely(!(best->prio_effective | prev->prio_effective))) {
-		/* Both fair. Who takes turns is offered to other harts by the tick. */
+		/* Both fair. Who takes turns is offered to other harts once, then by the tick. */
 		atomic_store_u32(&prev->state, THREAD_READY, relaxed);
 		runq_swap(rq, best, prev);
+		if (unlikely(!rq->queued_shown))
+			offer_left(rq, prev);
 		return best;
 	}
 	if (why == SWITCH_YIELD ? best->prio_effective < prev->prio_effective
-				: !runq_goes_first(best, prev))
+				: !runq_goes_first(best, prev)) {
+		/* It was queued to take over, and does not: nobody has heard of it yet. */
+		if (unlikely(!rq->queued_shown))
+			offer_left(rq, best);
 		return prev;
+	}
 	requeue(rq, prev, best, why);
 	return best;
 }
@@ -324,7 +336,8 @@ static inline __attribute__((always_inline)) void reschedule(enum switch_why why
 		renew_slice(rq, prev);
 		sched_show_rt(rq);
 		sched_arm_tick(rq, now);
-		irqlock_release(&rq->lock);
+		/* Who stays may have somebody to tell. */
+		finish(prev);
 		return;
 	}
 	hand_over(rq, next, now);
