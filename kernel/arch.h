@@ -88,7 +88,8 @@ int arch_hart_start(struct hart_meta *h);
 /* State of a hartid in HSM's eyes, an enum arch_hsm_state, or -EINVAL. Either. */
 int arch_hart_state(uintptr_t hartid);
 /* Stops this hart in HSM's eyes. SIE off, owner is the boot row, the idle thread's stack is in use;
- * everything was moved away. Returns only on failure (-Exxx). */
+ * everything was moved away. Returns only on failure (-Exxx); the hart's timer is silent then:
+ * timer_hart_forget. */
 int arch_hart_stop(void);
 /* Gives `h` its boot frame row, and its stacks' bounds. Before it is started. Thread. */
 void arch_hart_init(struct hart_meta *h);

@@ -27,6 +27,7 @@
 #include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/time/clock.h"
+#include "kernel/time/timer.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 
@@ -187,6 +188,7 @@ void hart_join(struct hart_meta *h)
 	h->arrived = arch_time();
 	hart_mailbox_open(h);
 	hart_obey_stop();
+	timer_hart_forget();
 	hart_mask_atomic_set(&harts_online, h->index);
 	/* Whatever was unmapped while this hart could not be asked to flush. After the open: its
 	 * fence orders the flush and all later walks behind it. Partner: leaf_call_mask. */

@@ -158,11 +158,13 @@ static void idle_round(struct hart_meta *h, struct runq *rq)
 	sleep_until_interrupt(h, rq);
 }
 
-/* Its time before it came up is nobody's. */
+/* Its time before it came up is nobody's, and a tick from a life before a stop is not armed. */
 static void begin_to_count(struct runq *rq)
 {
 	irqlock_acquire(&rq->lock);
 	rq->curr->ran_since = arch_time();
+	rq->tick = 0;
+	timer_set_tick(UINT64_MAX);
 	irqlock_release(&rq->lock);
 }
 

@@ -17,6 +17,7 @@
  * SIE off. It is never later than the first deadline and the tick, except while the interrupt that
  * was programmed is pending or being handled: the handler programs anew at its end. Cancelling
  * leaves the hardware as it is: the early interrupt finds nothing due and programs the right time.
+ * A hart that starts or fails to stop has a silent timer: timer_hart_forget.
  */
 #include "kernel/time/timer.h"
 
@@ -250,6 +251,13 @@ void timer_migrate(struct hart_meta *from_hart) UNCHECKED_LOCKING
 	timerq_unlock_pair(from, here);
 	look_by(here, next);
 	irq_on();
+}
+
+void timer_hart_forget(void)
+{
+	struct timerq *q = this_hart()->timerq;
+
+	program(q, MIN(q->earliest_ns, q->tick_ns));
 }
 
 /* Runs what is due at now_ns, at most FIRE_MAX. Out of line: most interrupts find nothing due. */

@@ -47,6 +47,9 @@ void timer_migrate(struct hart_meta *from);
 void timer_set_tick(uint64_t deadline_ns);
 void timer_set_tick_hook(void (*fn)(uint64_t now_ns));
 
+/* The timer of this hart was silenced by a start, or by a stop that failed: tells it anew what it
+ * is to do. SIE off. */
+void timer_hart_forget(void);
 /* Gives `h` its queue, before it is started; the boot hart's before any other use. */
 void timer_init_hart(struct hart_meta *h);
 /* The timer interrupt. Handler. */

@@ -107,6 +107,22 @@ KTEST(time, an_earlier_timer_does_not_wait_for_the_programmed_one)
 	ktest_check(!timer_cancel(&probes[0].timer), "it is still pending");
 }
 
+/* As after the start of a hart, or a stop that failed. */
+KTEST(time, timer_that_was_silenced_is_told_again)
+{
+	struct timerq_info info;
+
+	reset();
+	irq_off();
+	probe_start(&probes[0], clock_now_ns() + NS_PER_MS);
+	arch_timer_set(UINT64_MAX);
+	timer_hart_forget();
+	timer_info(this_hart(), &info);
+	irq_on();
+	ktest_check(info.programmed_ns <= probes[0].deadline_ns);
+	ktest_check(wait_count(&fired, 1), "it never fired");
+}
+
 KTEST(time, a_later_restart_takes_the_earlier_deadline_back)
 {
 	reset();
