@@ -9,14 +9,17 @@
 
 /* Above so many pages one flush of everything is cheaper than one each. */
 #define TLB_FLUSH_PAGES 16
-/* Faults in a row that may be explained by one stale entry; after that the hardware means it. */
+/* Faults that may be explained by one stale entry; after that the hardware means it. */
 #define STALE_MAX 8
 
+static struct arch_hart *arch_here(void);
 static unsigned fault_prot(uintptr_t cause);
+static void flush(uintptr_t va, size_t size);
 
 void arch_tlb_flush_all(void)
 {
 	__asm__ volatile("sfence.vma" : : : "memory");
+	arch_here()->spurious_count = 0;
 }
 
 void arch_tlb_flush(uintptr_t va, size_t size)
@@ -25,6 +28,12 @@ void arch_tlb_flush(uintptr_t va, size_t size)
 		arch_tlb_flush_all();
 		return;
 	}
+	flush(va, size);
+	arch_here()->spurious_count = 0;
+}
+
+static void flush(uintptr_t va, size_t size)
+{
 	for (uintptr_t a = align_down(va, PAGE_SIZE); a - va < size || a < va; a += PAGE_SIZE)
 		__asm__ volatile("sfence.vma %0, x0" : : "r"(a) : "memory");
 }
@@ -37,11 +46,13 @@ void arch_icache_flush(void)
 /*
  * Mapping a page in the vmap is followed by no fence: a hart may remember that there was nothing
  * (Privileged 4.2.1) and fault although the entry is valid. The tables decide; the same fault
- * over and over is let through to be reported.
+ * over and over is let through to be reported. Counted from this hart's last flush for somebody
+ * else: a page can become stale anew only by being unmapped in between, and then every hart is
+ * asked to flush.
  */
 bool tlb_was_stale(const struct trap_frame *frame)
 {
-	struct arch_hart *arch = &((struct hart_meta *)arch_lock_hart())->arch;
+	struct arch_hart *arch = arch_here();
 	unsigned needed = fault_prot(frame->scause);
 	int prot;
 
@@ -57,8 +68,14 @@ bool tlb_was_stale(const struct trap_frame *frame)
 	}
 	if (++arch->spurious_count > STALE_MAX)
 		return false;
-	arch_tlb_flush(frame->stval, 1);
+	flush(frame->stval, 1);
 	return true;
+}
+
+/* Who flushes with preemption on may count for the hart it was on: no harm. */
+static struct arch_hart *arch_here(void)
+{
+	return &((struct hart_meta *)arch_lock_hart())->arch;
 }
 
 /* What a page fault would have needed, enum arch_prot; 0 if it is none. */

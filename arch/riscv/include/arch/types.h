@@ -91,7 +91,7 @@ struct arch_hart {
 	struct arch_stack boot;	     /* boot and idle */
 	uintptr_t fenced;	     /* newest stack generation that this hart's TLB knows */
 	unsigned nested;	     /* traps that found no frame left */
-	unsigned spurious_count;     /* faults in a row at spurious_pc on spurious_va */
+	unsigned spurious_count;     /* faults at spurious_pc on spurious_va since a flush */
 	uintptr_t spurious_pc, spurious_va;
 	struct frame_row row; /* the boot row: owner while booting, switching and idle */
 };
