@@ -55,6 +55,6 @@ void clock_delay_ns(uint64_t ns)
 	uint64_t begin = arch_time();
 	uint64_t ticks = ns_to_ticks(ns);
 
-	while (arch_time() - begin < ticks)
-		relax();
+	for (struct relax wait = RELAX_INIT; arch_time() - begin < ticks;)
+		relax_step(&wait);
 }

@@ -26,7 +26,7 @@ uint64_t ns_to_ticks(uint64_t ns);
  * one), and back. */
 uint64_t clock_ns_to_time(uint64_t ns);
 uint64_t clock_time_to_ns(uint64_t time);
-/* Waits in relax(). Either; meant for a few microseconds. */
+/* Waits in relax_step(). Either; meant for a few microseconds. */
 void clock_delay_ns(uint64_t ns);
 
 #endif

@@ -54,6 +54,7 @@ static void abandon(struct thread *t, struct pilock *l) RELEASES(&l->wq)
 static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 {
 	struct irqlock *mine = pi_lock_of(t);
+	struct relax wait = RELAX_INIT;
 
 	for (;;) {
 		struct pilock *l;
@@ -67,7 +68,7 @@ static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 		irqlock_release(mine);
 		if (!l || got)
 			return l;
-		relax();
+		relax_step(&wait);
 	}
 }
 

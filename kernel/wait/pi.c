@@ -189,6 +189,7 @@ struct thread *pi_refresh(struct pilock *l)
 static struct wait_entry *lock_wait_of(struct thread *t) UNCHECKED_LOCKING
 {
 	struct irqlock *mine = pi_lock_of(t);
+	struct relax wait = RELAX_INIT;
 
 	for (;;) {
 		struct wait_entry *e;
@@ -204,7 +205,7 @@ static struct wait_entry *lock_wait_of(struct thread *t) UNCHECKED_LOCKING
 		irqlock_release(mine);
 		if (got)
 			return e;
-		relax();
+		relax_step(&wait);
 	}
 }
 

@@ -248,6 +248,8 @@ static bool wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q)
 /* The queue where w waits or, if it waits in none, runs, locked, and its ticket; NULL: nowhere. */
 static struct workq *lock_place(struct work *w, uint64_t *ticket) UNCHECKED_LOCKING
 {
+	struct relax wait = RELAX_INIT;
+
 	for (;;) {
 		struct workq *q = lock_home(w);
 		bool claimed;
@@ -268,7 +270,7 @@ static struct workq *lock_place(struct work *w, uint64_t *ticket) UNCHECKED_LOCK
 			waitq_unlock(&q->q);
 		if (!claimed)
 			return NULL;
-		relax(); /* its poster is about to link it */
+		relax_step(&wait); /* its poster is about to link it */
 	}
 }
 
