@@ -111,8 +111,18 @@ static void grace_period(void)
 	uint64_t nap = POLL_FIRST_NS;
 	unsigned hart;
 
+	/*
+	 * Who is not in the copy is not waited for: why that is right, by RVWMO's order of all
+	 *memory operations. The unpublishing U comes before this load L of harts_online: U, the
+	 *post's release of qs.lock, take_all's acquire of it, L. If L finds a hart's bit clear, not
+	 *set yet  the AMO that sets it comes after L (had it come before, L would have read it),
+	 *and what that hart's sections load comes after the AMO (acquire): after U, so they do not
+	 *find the object; cleared  what its sections had loaded comes before the AMO that clears it
+	 *(release), and that one before L: they are over. The same holds, hart by hart, for the
+	 *counters below in place of L, and the fence makes it so for each of them whatever was read
+	 *in between. Partners: the AMOs on both.
+	 */
 	hart_mask_copy(&pending, &harts_online);
-	/* The unpublishing, and who is online, before the counters. Partners: the AMOs on them. */
 	fence_full();
 	for_each_hart_in_mask(hart, &pending) {
 		noted[hart] = count_of(hart);
