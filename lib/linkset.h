@@ -16,6 +16,7 @@
 #ifndef LIB_LINKSET_H
 #define LIB_LINKSET_H
 
+#include "lib/string.h"
 #include "lib/types.h"
 
 #define LINKSET_ADD(set, type, obj) \
@@ -35,6 +36,22 @@
 
 #define linkset_size(set) \
 	((size_t)(linkset_hide_(__stop_linkset_##set) - linkset_hide_(__start_linkset_##set)))
+
+/* The entry whose `name` follows that of `last` (NULL: the first one); NULL at the end. For lists
+ * that people read. */
+#define linkset_next_by_name(set, type, last) \
+	({ \
+		type *last_ = (last), *next_ = NULL; \
+		linkset_for_each(set, type, entry_) { \
+			if (last_ && strcmp(entry_->name, last_->name) <= 0) \
+				continue; \
+			if (!next_ || strcmp(entry_->name, next_->name) < 0) \
+				next_ = entry_; \
+		} \
+		next_; \
+	})
+#define linkset_for_each_by_name(set, type, ptr) \
+	for (type *ptr = NULL; (ptr = linkset_next_by_name(set, type, ptr)) != NULL;)
 
 /* The compiler must not conclude that two different arrays never meet. */
 #define linkset_hide_(array) \

@@ -17,9 +17,7 @@ LINKSET_DECLARE(crash, const struct crash);
 
 static const char *stress_name(unsigned i)
 {
-	linkset_for_each(stress, const struct stress, s)
-		if (i-- == 0)
-			return s->name;
+	linkset_for_each_by_name(stress, const struct stress, s) if (i-- == 0) return s->name;
 	return NULL;
 }
 
@@ -30,7 +28,7 @@ static int cmd_stress(int argc, char **argv)
 	if (shell_max_args(argc, argv, 3))
 		return -EINVAL;
 	if (argc < 2) {
-		linkset_for_each(stress, const struct stress, s)
+		linkset_for_each_by_name(stress, const struct stress, s)
 			shell_printf("  %-12s %s\n", s->name, s->help);
 		return linkset_size(stress)
 			? 0
@@ -56,9 +54,7 @@ SHELL_COMMAND_COMPLETE(stress, "stress [NAME [SECONDS]]", "works a part hard, ch
 
 static const char *bench_name(unsigned i)
 {
-	linkset_for_each(bench, const struct bench, b)
-		if (i-- == 0)
-			return b->name;
+	linkset_for_each_by_name(bench, const struct bench, b) if (i-- == 0) return b->name;
 	return NULL;
 }
 
@@ -88,15 +84,15 @@ SHELL_COMMAND_COMPLETE(bench, "bench [NAME [ARG ...]]", "measures", cmd_bench, b
 
 static const char *crash_name(unsigned i)
 {
-	linkset_for_each(crash, const struct crash, c)
-		if (c->offered && i-- == 0)
-			return c->name;
+	linkset_for_each_by_name(
+		crash, const struct crash, c) if (c->offered && i-- == 0) return c->name;
 	return NULL;
 }
 
 static void crash_list(void)
 {
-	linkset_for_each(crash, const struct crash, c) {
+	linkset_for_each_by_name(crash, const struct crash, c)
+	{
 		if (!c->offered)
 			continue;
 		shell_printf("  %-27s %s(%d)  %s\n", c->name,

@@ -90,9 +90,8 @@ const char *shell_complete_word(
 	while (begin < start && char_is_space(line[begin]))
 		begin++;
 	if (begin == start) {
-		linkset_for_each(shell_command, const struct shell_command, c)
-			if (!strncmp(c->name, prefix, len) && i-- == 0)
-				return c->name;
+		linkset_for_each_by_name(shell_command, const struct shell_command,
+			c) if (!strncmp(c->name, prefix, len) && i-- == 0) return c->name;
 		return NULL;
 	}
 	for (end = begin; end < start && !char_is_space(line[end]);)
@@ -255,7 +254,7 @@ static int cmd_help(int argc, char **argv)
 		shell_printf("%s: %s\n", c->usage, c->help);
 		return 0;
 	}
-	linkset_for_each(shell_command, const struct shell_command, i)
+	linkset_for_each_by_name(shell_command, const struct shell_command, i)
 		shell_printf("  %-28s %s\n", i->usage, i->help);
 	return 0;
 }

@@ -65,6 +65,30 @@ static void a_set_without_entries_is_empty(void **state unused_arg)
 	assert_int_equal(linkset_size(nobody), 0);
 }
 
+struct word {
+	const char *name;
+};
+
+static const struct word pear = {"pear"}, apple = {"apple"}, plum = {"plum"}, fig = {"fig"};
+LINKSET_ADD(word, struct word, pear);
+LINKSET_ADD(word, struct word, apple);
+LINKSET_ADD(word, struct word, plum);
+LINKSET_ADD(word, struct word, fig);
+LINKSET_DECLARE(word, const struct word);
+
+static void walks_by_name_whatever_the_order_of_links(void **state unused_arg)
+{
+	static const char *const want[] = {"apple", "fig", "pear", "plum"};
+	unsigned n = 0;
+
+	linkset_for_each_by_name(word, const struct word, w)
+	{
+		assert_true(n < ARRAY_SIZE(want));
+		assert_string_equal(w->name, want[n++]);
+	}
+	assert_int_equal(n, ARRAY_SIZE(want));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +96,7 @@ int main(void)
 		cmocka_unit_test(entries_can_be_written),
 		cmocka_unit_test(break_leaves_the_walk),
 		cmocka_unit_test(a_set_without_entries_is_empty),
+		cmocka_unit_test(walks_by_name_whatever_the_order_of_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,12 @@ def test_help_lists_every_command(shell):
     assert not [c for c in COMMANDS if c not in text.split()], text
 
 
+@pytest.mark.parametrize("command", ["help", "crash", "stress"])
+def test_lists_are_in_alphabetical_order(shell, command):
+    names = [line.split()[0] for line in shell.ask(command).splitlines() if line.startswith("  ")]
+    assert len(names) > 1 and names == sorted(names), names
+
+
 def test_unknown_word_gets_one_clear_line(shell):
     text = shell.ask("frobnicate").strip()
     assert "frobnicate" in text and len(text.splitlines()) == 1
