@@ -98,7 +98,7 @@ struct irqlock_tuning irqlock_tuning = {
 	.queued_spins = 40,
 	.head_spins = 40,
 	.max_steals = 60,
-	.steal_weight = 24,
+	.steal_weight = 100,
 	.park_with_timer = true,
 };
 
@@ -114,32 +114,36 @@ static bool takeable(uint32_t word, enum irqlock_policy policy)
 		(word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
 }
 
-/* Every steal_weight-th steal of a hart is counted: the field is small, the bound need not be. */
-static bool counts_as_steal(struct lock_hart *h)
+/*
+ * What a steal adds to the word: every steal_weight-th one of a hart is counted, as the field is
+ * small while the bound need not be. `uncounted_steals` changes only once a steal has succeeded.
+ */
+static inline uint32_t steal_price(const struct lock_hart *h)
 {
-	if (++h->uncounted_steals < irqlock_tuning.steal_weight)
-		return false;
-	h->uncounted_steals = 0;
-	return true;
+	return h->uncounted_steals + 1 >= irqlock_tuning.steal_weight ? STEAL_ONE : 0;
 }
 
-/* Takes the lock if a newcomer may; *word is its last value seen. SIE off. */
-static bool take_as_newcomer(struct irqlock *lock, uint32_t *word)
+/*
+ * Takes the lock if a newcomer may; *word is its last value seen. SIE off. Inline: on a contended
+ * lock whose head sleeps every acquire comes through here.
+ */
+static inline __attribute__((always_inline)) bool take_as_newcomer(
+	struct irqlock *lock, uint32_t *word)
 {
-	while (takeable(*word, irqlock_policy(lock))) {
-		uint32_t seen = *word;
-		uint32_t taken = seen | LOCKED;
+	struct lock_hart *h = lock_hart();
+	uint32_t price;
 
-		if ((seen & TAIL_MASK) && counts_as_steal(lock_hart()))
-			taken += STEAL_ONE;
+	do {
+		if (!takeable(*word, irqlock_policy(lock)))
+			return false;
+		price = *word & TAIL_MASK ? steal_price(h) : 0;
 		/* Acquire; partner: irqlock_give. */
-		if (!atomic_cas_u32(&lock->word, word, taken, acquire))
-			continue;
-		if (seen & TAIL_MASK)
-			lock_stat(lock->class, LOCK_STOLEN);
-		return true;
+	} while (!atomic_cas_u32(&lock->word, word, (*word | LOCKED) + price, acquire));
+	if (*word & TAIL_MASK) {
+		h->uncounted_steals = price ? 0 : h->uncounted_steals + 1;
+		lock_stat(lock->class, LOCK_STOLEN);
 	}
-	return false;
+	return true;
 }
 
 bool irqlock_try_slow(struct irqlock *lock)
@@ -283,14 +287,12 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 	}
 }
 
-void irqlock_wait(struct irqlock *lock, bool before)
+/* Not inline: its frame would cost irqlock_wait more than the steal itself. */
+static __attribute__((noinline)) void wait_in_turn(struct irqlock *lock, bool before)
 {
 	enum irqlock_policy policy = irqlock_policy(lock);
 	struct lock_hart *h, *predecessor;
 
-	/* Under contention the usual case is a free lock with a sleeping head. */
-	if (irqlock_try_slow(lock))
-		return;
 	lock_stat(lock->class, LOCK_CONTENDED);
 	if (wait_as_newcomer(lock, before, policy))
 		return;
@@ -303,6 +305,15 @@ void irqlock_wait(struct irqlock *lock, bool before)
 		wait_for_headship(lock, h);
 	wait_as_head(lock, h);
 	h->waiting_for = NULL;
+}
+
+void irqlock_wait(struct irqlock *lock, bool before)
+{
+	uint32_t word = atomic_load_u32(&lock->word, relaxed);
+
+	/* Under contention the usual case is a free lock with a sleeping head. */
+	if (!take_as_newcomer(lock, &word))
+		wait_in_turn(lock, before);
 }
 
 void irqlock_init(struct irqlock *lock, struct lock_class *class)
