@@ -100,11 +100,12 @@ int hart_call(struct hart_meta *h, void (*fn)(void *arg), void *arg)
 
 	assert_may_wait();
 	hart_call_init(&call, fn, arg);
+	stack_shared_begin();
 	err = hart_call_post(h, &call);
-	if (err)
-		return err;
-	call_wait(h, &call);
-	return 0;
+	if (!err)
+		call_wait(h, &call);
+	stack_shared_end();
+	return err;
 }
 
 int hart_call_mask(const struct hart_mask *mask, void (*fn)(void *arg), void *arg)
@@ -115,6 +116,7 @@ int hart_call_mask(const struct hart_mask *mask, void (*fn)(void *arg), void *ar
 	int ran = 0;
 
 	assert_may_wait();
+	stack_shared_begin();
 	while (hart < nr_harts) {
 		unsigned n = 0;
 
@@ -128,6 +130,7 @@ int hart_call_mask(const struct hart_mask *mask, void (*fn)(void *arg), void *ar
 			call_wait(to[i], &calls[i]);
 		ran += (int)n;
 	}
+	stack_shared_end();
 	return ran;
 }
 

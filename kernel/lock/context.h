@@ -79,6 +79,7 @@ struct lock_thread {
 	uint8_t nr_held;     /* sleeping and mixed locks held (CONFIG_LOCKCHECK) */
 	unsigned preempt_depth;
 	uint32_t handle;	 /* owner word of this thread: see kernel/sched/thread.h; never 0 */
+	uint8_t stack_shared;	 /* objects in its frames that others reach */
 	const void *waiting_for; /* sleeping lock it waits for, for reports */
 	struct lock_class *waiting_class;
 	struct held_lock held[HELD_MAX];
@@ -92,6 +93,21 @@ static inline struct lock_hart *lock_hart(void)
 static inline struct lock_thread *lock_thread(void)
 {
 	return (struct lock_thread *)arch_current();
+}
+
+/*
+ * Between the two, something in the caller's frame can be reached by others: it is linked, or its
+ * address was given away. A thread that faults there is not killed, because its stack would go: it
+ * is a panic. (A wait entry says this by thread->waiting_entry.) They nest. Thread.
+ */
+static inline void stack_shared_begin(void)
+{
+	lock_thread()->stack_shared++;
+}
+
+static inline void stack_shared_end(void)
+{
+	lock_thread()->stack_shared--;
 }
 
 /* The hart that runs this; asserts that it cannot change under the caller's feet. */

@@ -4,8 +4,9 @@
  * to see that it died kills the thread; its sleeping locks become abandoned. Any other is a panic.
  *
  * A thread may be killed: in thread context, with interrupts on at the fault, no irqlock or other
- * interrupts-off section, preemption on, no seqlock write section, no posted work running, not
- * idle, and the hart is not printing a report.
+ * interrupts-off section, preemption on, no seqlock write section, no posted work running, nothing
+ * on its stack that others reach (an entry in a wait queue, a timer, a call on another hart...),
+ * not idle, and the hart is not printing a report.
  */
 #include "kernel/hart/hart.h"
 #include "kernel/mm/stack.h"
@@ -15,7 +16,7 @@
 #include "kernel/task/thread.h"
 #include "lib/printf.h"
 
-static bool may_kill(const struct hart_meta *h, const struct fault *fault);
+static const char *why_fatal(const struct hart_meta *h, const struct fault *fault);
 static const char *fault_name(enum fault_kind kind);
 static bool find_overflow(
 	const struct hart_meta *h, const struct fault *fault, struct stack_info *out);
@@ -29,14 +30,16 @@ noreturn void kernel_fault(struct trap_frame *frame, const struct fault *fault)
 	struct hart_meta *h = this_hart_unstable();
 	struct stack_info stack;
 	bool overflow = find_overflow(h, fault, &stack);
+	const char *why = why_fatal(h, fault);
 	char text[240];
 
 	if (overflow)
 		describe_overflow(text, sizeof(text), frame, fault, &stack);
 	else
 		describe(text, sizeof(text), frame, fault);
-	if (!may_kill(h, fault))
-		panic_frame(overflow ? EXIT_STACK_OVERFLOW : EXIT_FAULT, frame, "%s", text);
+	if (why)
+		panic_frame(
+			overflow ? EXIT_STACK_OVERFLOW : EXIT_FAULT, frame, "%s (%s)", text, why);
 
 	report_begin();
 	report("\nfault: %s\n", text);
@@ -49,15 +52,29 @@ noreturn void kernel_fault(struct trap_frame *frame, const struct fault *fault)
 	arch_thread_restart(thread_die_faulting);
 }
 
-static bool may_kill(const struct hart_meta *h, const struct fault *fault)
+/* What keeps the thread from being killed for it; NULL: nothing. */
+static const char *why_fatal(const struct hart_meta *h, const struct fault *fault)
 {
 	const struct lock_hart *lh = &h->lock;
 	const struct thread *t = (const struct thread *)lh->thread;
 
-	return fault->kind != FAULT_NESTED && fault->was_irq_enabled && !lh->panicking &&
-		lh->in_irq == IRQ_NONE && lh->irq_nesting == 0 && lh->irq_depth == 0 && t &&
-		!t->is_idle && t->lock.preempt_depth == 0 && !t->lock.seq_writers &&
-		!t->lock.posted_work;
+	if (fault->kind == FAULT_NESTED || lh->panicking)
+		return "while a report was made";
+	if (lh->in_irq != IRQ_NONE || lh->irq_nesting)
+		return "in an interrupt handler";
+	if (!fault->was_irq_enabled || lh->irq_depth)
+		return "with interrupts off";
+	if (!t || t->is_idle)
+		return "in no thread that could be killed";
+	if (t->lock.preempt_depth)
+		return "with preemption off";
+	if (t->lock.seq_writers)
+		return "in a seqlock write section";
+	if (t->lock.posted_work)
+		return "in posted work";
+	if (t->waiting_entry || t->lock.stack_shared)
+		return "with something on its stack that others reach";
+	return NULL;
 }
 
 /* Whether a guard page was hit, and whose: a stack of a thread, or one of this hart's own. */

@@ -189,6 +189,7 @@ void qs_synchronize(void)
 	struct qs_waiter w = {.thread = current_thread()};
 
 	might_sleep();
+	stack_shared_begin();
 	qs_call(&w.entry, wake_waiter);
 	for (;;) {
 		sched_prepare_sleep(THREAD_SLEEPING);
@@ -197,6 +198,7 @@ void qs_synchronize(void)
 		schedule();
 	}
 	sched_cancel_sleep();
+	stack_shared_end();
 }
 
 /* Entries run in the order of their posts. */

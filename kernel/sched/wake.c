@@ -137,10 +137,12 @@ void schedule_until(uint64_t deadline_ns)
 		return;
 	}
 	timer_init(&alarm.timer, ring);
+	stack_shared_begin();
 	timer_start(&alarm.timer, deadline_ns);
 	reschedule_call();
 	/* The frame has to outlive ring(). */
 	timer_cancel_sync(&alarm.timer);
+	stack_shared_end();
 }
 
 int sched_sleep_until(uint64_t deadline_ns, bool interruptible)

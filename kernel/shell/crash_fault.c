@@ -11,6 +11,7 @@
 #include "kernel/shell/command.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
+#include "kernel/wait/waitq.h"
 #include "lib/assert.h"
 
 /* crash_lock
@@ -20,6 +21,10 @@
 DEFINE_LOCK_CLASS(crash_class, .name = "crash", .rank = RANK_UNORDERED, .contexts = LOCK_IN_THREAD,
 	.max_hold_us = 1, .protects = "nothing: held while something fatal is done");
 static struct irqlock crash_lock = IRQLOCK_INIT(&crash_class);
+
+DEFINE_LOCK_CLASS(crash_wait_class, .name = "crash.wait", .rank = RANK_WAITQ,
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 5,
+	.protects = "nothing: waited in while something fatal is done");
 
 /* Hides from the compiler what it would warn of, or leave out. */
 #define hidden(value) \
@@ -130,6 +135,28 @@ static void crash_stack(void)
 	recurse(1);
 }
 FAULT_CRASH_AS(stack, "stack-overflow", "recursion without end", EXIT_STACK_OVERFLOW, crash_stack);
+
+/* The entry is in a queue: the thread must not go, and its stack with it. */
+static void crash_queued(void) UNCHECKED_LOCKING
+{
+	static struct waitq wq = WAITQ_INIT(&crash_wait_class);
+	struct wait_entry e;
+
+	waitq_begin(&wq, &e, true);
+	waitq_enqueue(&wq, &e);
+	waitq_unlock(&wq);
+	crash_null();
+}
+CRASH(queued, "queued-fault", "a fault with an entry in a wait queue", EXIT_FAULT, crash_queued);
+
+static void crash_shared_stack(void)
+{
+	stack_shared_begin();
+	crash_null();
+	stack_shared_end();
+}
+CRASH(shared_stack, "shared-stack-fault", "a fault with an object on the stack that others reach",
+	EXIT_FAULT, crash_shared_stack);
 
 static void crash_assert(void)
 {

@@ -215,10 +215,12 @@ static int sleep_timed(struct waitq *wq, struct wait_entry *e, const struct wait
 	if (!e->woken && clock_now_ns() >= limit->deadline_ns)
 		return -ETIMEDOUT;
 	timer_init(&timer.timer, limit_reached);
+	stack_shared_begin();
 	timer_start(&timer.timer, limit->deadline_ns);
 	sleep_until_result(wq, e, &timer, limit);
 	waitq_unlock(wq);
 	timer_cancel_sync(&timer.timer);
+	stack_shared_end();
 	waitq_lock(wq);
 	rc = sleep_result(e, &timer, limit);
 	assert(rc <= 0);

@@ -239,9 +239,11 @@ static bool wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q)
 	completion_init(&f->done, &flushed_class);
 	list_node_init(&f->node);
 	f->moved = false;
+	stack_shared_begin();
 	list_push_back(&q->flushers, &f->node);
 	waitq_unlock(&q->q);
 	wait_for_completion(&f->done);
+	stack_shared_end();
 	return f->moved;
 }
 
