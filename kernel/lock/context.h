@@ -62,8 +62,9 @@ struct lock_hart {
 	uint8_t irq_nesting; /* handlers nested (a fault in a handler does not count) */
 	bool need_resched;   /* set with SIE off by this hart's wake-ups, ticks, IPIs */
 	bool panicking;	     /* checks are off on this hart: it prints a report */
-	uint8_t nr_held;     /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
-	uintptr_t hartid;    /* for the kick; constant once registered */
+	struct lock_class *posted_to; /* its handler runs work posted to a lock of this class */
+	uint8_t nr_held;	   /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
+	uintptr_t hartid;	   /* for the kick; constant once registered */
 	unsigned uncounted_steals; /* of irqlocks, since the last one that was counted */
 	const void *waiting_for;   /* irqlock it waits for, for reports */
 	uint64_t irqs_off_since;   /* for reports (CONFIG_LOCKSTAT) */
@@ -82,6 +83,7 @@ struct lock_thread {
 	uint8_t stack_shared;	 /* objects in its frames that others reach */
 	const void *waiting_for; /* sleeping lock it waits for, for reports */
 	struct lock_class *waiting_class;
+	struct lock_class *posted_to; /* it runs work posted to a lock of this class */
 	struct held_lock held[HELD_MAX];
 };
 

@@ -48,31 +48,15 @@ static bool known_pair(const struct lock_class *event, const struct lock_class *
 	return false;
 }
 
-static const struct held_lock *innermost_mixed(const struct held_lock *held, unsigned nr)
-{
-	while (nr-- > 0)
-		if (held[nr].flags & CHECK_MIXED)
-			return &held[nr];
-	return NULL;
-}
-
+/* A handler that interrupted posted work is not a part of it: what it signals is its own affair. */
 void event_note_wake(const struct lock_class *event)
 {
-	const struct lock_thread *t = lock_thread();
-	const struct held_lock *mix;
-	bool before;
+	bool before = arch_irq_save();
+	const struct lock_class *mix = lock_hart()->in_irq != IRQ_NONE ? lock_hart()->posted_to
+								       : lock_thread()->posted_to;
 
-	if (!t->posted_work)
-		return;
-	before = arch_irq_save();
-	/* Posted work holds its lock: on the hart's record in a handler, on the thread's otherwise.
-	 */
-	if (lock_hart()->in_irq != IRQ_NONE)
-		mix = innermost_mixed(lock_hart()->held, lock_hart()->nr_held);
-	else
-		mix = innermost_mixed(t->held, t->nr_held);
 	if (mix)
-		event_note_pair(event, mix->class);
+		event_note_pair(event, mix);
 	arch_irq_restore(before);
 }
 

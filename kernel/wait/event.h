@@ -6,8 +6,9 @@
  * thread that holds the lock and waits for an event that such work signals therefore waits for
  * itself. The checker knows the pairs (class of the event, class of the mixed lock) from
  * event_declare, or has learned them from any earlier run of posted work that signalled an event of
- * that class; a wait with the lock held is then reported as the deadlock that it is, also if this
- * time the event had already happened.
+ * that class (a handler that interrupts such a run, or a lock that it takes, makes no pair); a wait
+ * with the lock held is then reported as the deadlock that it is, also if this time the event had
+ * already happened.
  *
  * The pairs lie in a small static table without a lock: a slot is claimed by compare-and-swap and
  * never changes afterwards. Nothing of it is there without CONFIG_LOCKCHECK.

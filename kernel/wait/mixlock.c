@@ -81,6 +81,8 @@ void mixwork_init(struct mixwork *w, void (*fn)(struct mixwork *w))
 static void run(struct mixlock *m, struct mixwork *w)
 {
 	struct lock_thread *t = lock_thread();
+	struct lock_class **to = in_handler() ? &lock_hart()->posted_to : &t->posted_to;
+	struct lock_class *to_before = *to;
 	void (*fn)(struct mixwork *w) = w->fn;
 	bool before = t->posted_work;
 
@@ -90,7 +92,9 @@ static void run(struct mixlock *m, struct mixwork *w)
 	 * exchange in mixlock_post. */
 	atomic_xchg_u32(&w->queued, 0, acq_rel);
 	t->posted_work = true;
+	*to = m->pi.class;
 	fn(w);
+	*to = to_before;
 	t->posted_work = before;
 }
 

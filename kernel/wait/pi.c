@@ -25,6 +25,10 @@
  * both held the entry cannot leave (leaving takes the queue's lock); then t's PI lock is released
  * and the queue's kept. Concurrent walks may overtake each other; each brings entry and donation
  * to what they should be at that moment, and whoever changes a priority after that walks as well.
+ * A post from a handler begins a walk, too, and there chains have no length that could be waited
+ * for with interrupts off: after PI_HANDLER_LINKS links it leaves off, and the hart's work thread
+ * begins one walk from every thread there is, which finds where the first one stopped: the one
+ * whose entry is not filed by its priority. Until then the far end of the chain runs as before.
  *
  * Cycles. A thread publishes its wait before it walks; of the members of a cycle the one that
  * publishes last therefore finds all links. What it reads is not one snapshot, so it walks twice
@@ -43,8 +47,10 @@
 #include "kernel/lock/relax.h"
 #include "kernel/sched/qs.h"
 #include "kernel/sched/sched.h"
+#include "kernel/sched/table.h"
 #include "kernel/wait/abandon.h"
 #include "kernel/wait/cycle.h"
+#include "kernel/wait/work.h"
 
 #define PI_SHARDS 64
 /* Links a walk makes at most: it could meet a cycle that is being reported by another. */
@@ -244,15 +250,33 @@ struct thread *pi_link(struct thread *t, struct pi_link *link) UNCHECKED_LOCKING
 	return link->owner;
 }
 
+/* What walks with interrupts off left. Threads are type-stable: one that ended waits for nothing.
+ */
+static void walk_rest(struct work *w unused_arg)
+{
+	for (unsigned i = 0, end = thread_table_end(); i < end; i++) {
+		struct thread *t = thread_table_peek(i);
+
+		qs_read_begin();
+		pi_propagate(t);
+		qs_read_end();
+	}
+}
+
+static struct work rest = WORK_INIT(walk_rest);
+
 void pi_propagate(struct thread *t)
 {
+	unsigned most = arch_irq_enabled() ? PI_WALK_MAX : PI_HANDLER_LINKS;
 	struct pi_link link;
 
-	for (unsigned n = 0; t && n < PI_WALK_MAX; n++) {
+	for (unsigned n = 0; t && n < most; n++) {
 		t = pi_link(t, &link);
 		if (!link.changed)
 			return;
 	}
+	if (t && most == PI_HANDLER_LINKS)
+		work_queue(&rest);
 }
 
 bool pi_wait_begins(struct thread *owner)

@@ -29,8 +29,10 @@ struct thread *pi_refresh(struct pilock *l) REQUIRES(&l->wq);
 
 /*
  * The priority of `t` (NULL: of nobody) changed: carries it on along the locks that it and their
- * owners wait for. Either, no wait queue's lock held; preemption off since `t` was known.
+ * owners wait for. With interrupts off only over PI_HANDLER_LINKS of them; then a work thread does
+ * the rest. Either, no lock of rank WORK or later held; preemption off since `t` was known.
  */
+#define PI_HANDLER_LINKS 4
 void pi_propagate(struct thread *t);
 /*
  * The running thread has queued for a lock of `owner`: carries its priority on, and finds out

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Priority inheritance: along chains, and undone by every way in which a wait can end. */
+#include "kernel/hart/call.h"
 #include "kernel/wait/mixlock.h"
 #include "kernel/wait/mutex.h"
+#include "kernel/wait/pi.h"
 #include "kernel/wait/rwmutex.h"
 #include "tests/kernel/wait_util.h"
 
 WAIT_TEST_CLASS(test_pi_class, "test.pi");
 WAIT_TEST_CLASS(test_pi_mix_class, "test.pi.mix");
 
-#define CHAIN 5
+/* Longer than what a handler walks. */
+#define CHAIN (PI_HANDLER_LINKS + 4)
+#define POST_PRIO 70
 
 /* Member i holds lock i and waits for lock i - 1; member 0 waits for the word to go. */
 static struct {
@@ -91,6 +95,52 @@ KTEST(pi, chain_inherits_and_release_undoes_it)
 	thread_join(t, NULL);
 	chain_end();
 	ktest_check(!result, "%d", result);
+}
+
+DEFINE_LOCK_CLASS(test_pi_post_class, .name = "test.pi.post", .rank = RANK_UNORDERED,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000000, .post_prio = POST_PRIO,
+	.protects = "the head of a chain");
+static struct mixlock head = MIXLOCK_INIT(&test_pi_post_class);
+static struct mixwork posted;
+static unsigned boosted;
+
+static void hold_head(void *arg)
+{
+	mixlock_lock(&head);
+	wait_for_last(arg);
+	mixlock_unlock(&head);
+}
+
+static void do_nothing(struct mixwork *w unused_arg)
+{
+}
+
+static void post_to_head(void *arg unused_arg)
+{
+	mixlock_post(&head, &posted);
+	for (unsigned i = 0; i < CHAIN; i++)
+		boosted += chain.t[i]->prio_effective == POST_PRIO;
+}
+
+/* The hart's work thread cannot run before the handler that counts is over. */
+KTEST(pi, a_post_walks_few_links_in_the_handler_and_the_rest_follows)
+{
+	struct thread *t;
+
+	if (!chain_begin())
+		return;
+	boosted = 0;
+	mixwork_init(&posted, do_nothing);
+	t = wait_spawn("head", hold_head, &WAIT_PLAIN, 0);
+	ktest_check(t && wait_until_queued(&chain.m[CHAIN - 1].pi.wq, 1));
+	hart_call(harts[hart_mask_first(&harts_online)], post_to_head, NULL);
+	ktest_check(boosted == PI_HANDLER_LINKS, "%u links boosted in the handler", boosted);
+	chain_has(POST_PRIO);
+	atomic_store_bool(&chain.go, true, release);
+	if (t)
+		thread_join(t, NULL);
+	chain_end();
+	wait_check_idle(&head.pi, "the head");
 }
 
 KTEST(pi, timeout_undoes_a_chain)
