@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check bench host menuconfig savedefconfig format doctor deps \
-	clean help
+.PHONY: all kernel run debug test check verify bench host menuconfig savedefconfig format \
+	doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -18,7 +18,7 @@ run: $(B)/kernel.elf | $(DEPS)/run	## build, and boot in QEMU
 debug: $(B)/kernel.elf | $(DEPS)/run $(DEPS)/debug	## boot, waiting, under gdb
 	@$(PY) tests/qemu/run --from-make --kernel $(B)/kernel.elf --debug
 
-test: | $(addprefix $(DEPS)/,build run test check)	## every test; T=pattern selects
+test: | $(addprefix $(DEPS)/,build run test check verify)	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=virt64 kernel
 	$(Q)$(MAKE) CONFIG=debug kernel
 	$(Q)$(MAKE) CONFIG=perf kernel
@@ -27,6 +27,9 @@ test: | $(addprefix $(DEPS)/,build run test check)	## every test; T=pattern sele
 
 check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all configurations
 	@$(PY) tests/check/run
+
+verify: | $(addprefix $(DEPS)/,test verify)	## orders and protocols of the locks, here
+	@$(PY) -B tests/verify/run
 
 bench: | $(DEPS)/build $(DEPS)/run		## the figures
 	$(Q)$(MAKE) CONFIG=perf kernel
@@ -46,7 +49,7 @@ doctor:				## look at the tools, and say what to do
 	@[ -x $(PY) ] || { echo 'python3 is missing: `make deps` installs all tools'; exit 1; }
 	@$(PY) tests/qemu/doctor
 
-deps: $(addprefix $(DEPS)/,build run debug test check)	## install all tools
+deps: $(addprefix $(DEPS)/,build run debug test check verify)	## install all tools
 
 clean:				## remove build/
 	@rm -rf build
@@ -65,6 +68,7 @@ help:				## this list
 	@echo '  QEMU= BIOS=    another QEMU, another firmware'
 	@echo '  GDB_ARGS=...   more arguments of gdb (debug)'
 	@echo '  TIMEOUT=60     seconds after which the guest is ended (run)'
+	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'All: V=1 shows commands; FDT_SRC=folder uses a libfdt source tree of yours.'
 
 # For tests/check: what a configuration's files need, and a variable of this build.

@@ -92,7 +92,8 @@ def upwards(path, name):
 
 FILE_MAX, FUNCTION_MAX, LINE_MAX, NESTING_MAX = 500, 70, 100, 3
 TEXT = (".c", ".h", ".S", ".py", ".sh", ".mk", "Makefile", "tests/run", "tests/qemu/run",
-        "tests/check/run", "tests/bench/run", "tests/qemu/doctor", ".ci/run", "Kconfig")
+        "tests/check/run", "tests/bench/run", "tests/qemu/doctor", "tests/verify/run",
+        ".ci/run", "Kconfig")
 
 
 def width(line):

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Builds the programs of tests/verify: see machine.h for what they are.
+
+A program is its ` * Sources:` lines, itself and the machine. The kernel's objects are compiled once
+for both tools. For relacy they are linked into one object whose data are in one section, so that
+they can be put back before each execution.
+"""
+import concurrent.futures
+import os
+import re
+import subprocess
+
+OUT = "build/verify"
+HARTS = {"threads": 4, "relacy": 3}
+# With the checks and statistics compiled out, as in `perf`: they are counters and records, but each
+# of their accesses is one more that could order what should be ordered by the lock.
+DEFINES = ["-DCONFIG_MAX_HARTS=8", "-DCONFIG_LOCKCHECK=0", "-DCONFIG_LOCKSTAT=0",
+           "-DCONFIG_DEBUG=1", "-DCONFIG_HZ=100"]
+FLAGS = ["-std=gnu17", "-O1", "-g", "-fno-strict-aliasing", "-fno-omit-frame-pointer", "-fno-pie",
+         "-Wall", "-Wextra", "-Werror", "-Wno-tsan", "-Wno-unknown-pragmas"]
+INCLUDES = ["-Itests/verify/include", "-Itests/host/include", "-I."]
+TSAN = "-fsanitize=thread"
+
+
+class Broken(Exception):
+    """A tool did not do its work; the text says which."""
+
+
+def call(words):
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise Broken("%s\n%s" % (" ".join(words), done.stdout))
+    return done.stdout
+
+
+def sources(program):
+    path = "tests/verify/program_%s.c" % program
+    found = []
+    for line in open(path).read().split("*/")[1].splitlines():
+        m = re.match(r" \* Sources: (.*)", line)
+        found += m.group(1).split() if m else []
+    return found + [path]
+
+
+def object_of(folder, source):
+    return "%s/%s.o" % (folder, os.path.splitext(source)[0].replace("/", "_"))
+
+
+def compile_c(source, out, harts, extra=(), includes=()):
+    call(["gcc", *FLAGS, *DEFINES, "-DHARTS=%d" % harts, *extra, *includes, *INCLUDES,
+          "-c", source, "-o", out])
+
+
+def machine(tool):
+    """The objects of the machine itself, in the folder of its tool."""
+    folder = "%s/%s" % (OUT, tool)
+    if tool == "threads":
+        return ["%s/machine.o" % folder, "%s/machine_threads.o" % folder]
+    return ["%s/machine.o" % folder, "%s/machine_relacy.o" % folder]
+
+
+def build_machine(tool):
+    harts = HARTS[tool]
+    shared, own = machine(tool)
+    os.makedirs("%s/%s" % (OUT, tool), exist_ok=True)
+    compile_c("tests/verify/machine.c", shared, harts)
+    if tool == "threads":
+        compile_c("tests/verify/machine_threads.c", own, harts, [TSAN])
+        return
+    # relacy's headers are not free of warnings.
+    call(["g++", "-std=gnu++17", "-O2", "-g", "-w", "-fno-pie", *DEFINES, "-DHARTS=%d" % harts,
+          "-c", "tests/verify/machine_relacy.cc", "-o", own])
+
+
+def link(tool, objects, out):
+    shared, own = machine(tool)
+    if tool == "threads":
+        call(["gcc", "-no-pie", TSAN, *objects, shared, own, "-lpthread", "-o", out])
+        return
+    whole = out + ".whole.o"
+    call(["ld", "-r", "-o", whole, *objects, shared])
+    for section in (".bss", ".data"):
+        call(["objcopy", "--set-section-flags", section + "=alloc,load,contents,data",
+              "--rename-section", section + "=kdata,alloc,load,contents,data", whole])
+    call(["g++", "-no-pie", whole, own, "-o", out])
+
+
+def build_program(program, tool):
+    folder = "%s/%s/%s" % (OUT, tool, program)
+    os.makedirs(folder, exist_ok=True)
+    objects = []
+    for source in sources(program):
+        objects.append(object_of(folder, source))
+        compile_c(source, objects[-1], HARTS[tool], [TSAN])
+    link(tool, objects, folder + "/program")
+    return folder + "/program"
+
+
+def mutate(text, where, old, new, times=1):
+    """The text with `old`, which must be there `times` times, replaced."""
+    if text.count(old) != times:
+        raise Broken("%s has this %d times, not %d:\n%s" % (where, text.count(old), times, old))
+    return text.replace(old, new)
+
+
+def build_mutant(program, tool, name, edit):
+    """The program with one source changed; the rest is taken from the good one."""
+    path = edit[0]
+    good = "%s/%s/%s" % (OUT, tool, program)
+    folder = "%s.mutants/%s" % (good, name)
+    changed = os.path.join(folder, path)
+    os.makedirs(os.path.dirname(changed), exist_ok=True)
+    with open(changed, "w") as f:
+        f.write(mutate(open(path).read(), path, *edit[1:]))
+    objects = []
+    for source in sources(program):
+        if source != path and path.endswith(".c"):
+            objects.append(object_of(good, source))
+            continue
+        objects.append(object_of(folder, source))
+        compile_c(changed if source == path else source, objects[-1], HARTS[tool], [TSAN, "-w"],
+                  ["-I" + folder])
+    link(tool, objects, folder + "/program")
+    return folder + "/program"
+
+
+def prepare(pairs, jobs):
+    """What the runs of `pairs` (subject, tool) need before they begin."""
+    pairs = sorted((s, t) for s, t in pairs if t != "spin")
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(build_machine, sorted({t for _, t in pairs})))
+        list(pool.map(lambda p: build_program(*p), pairs))
