@@ -40,13 +40,15 @@ DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 FOLDERS := arch/riscv kernel lib drivers $(if $(CONFIG_KTEST),tests/kernel) \
 	$(if $(CONFIG_STRESS),tests/stress) $(if $(CONFIG_BENCH),tests/bench)
 FOUND := $(sort $(shell find $(wildcard $(FOLDERS)) -name '*.c' -o -name '*.S' ! -name '*.ld.S'))
-# Nothing of the lock checker but its reports, and nothing of the statistics, is in kernels without
-# them (tests/check/compiled.py has the list of what may be).
+# Nothing of the lock checker but its reports, and nothing of statistics and points, is in kernels
+# without them (tests/check/compiled.py has the list of what may be).
 CHECKER := $(filter-out kernel/lock/check_report.c,$(wildcard kernel/lock/check*.c)) \
 	kernel/wait/event.c
 STATISTICS := kernel/lock/stat.c
 LEFT_OUT := $(if $(CONFIG_LOCKCHECK),,$(CHECKER)) $(if $(CONFIG_LOCKSTAT),,$(STATISTICS)) \
-	$(if $(CONFIG_LOCKCHECK)$(CONFIG_LOCKSTAT),,kernel/lock/irqlock_checked.c)
+	$(if $(CONFIG_LOCKPOINTS),,kernel/lock/point.c) \
+	$(if $(CONFIG_LOCKCHECK)$(CONFIG_LOCKSTAT)$(CONFIG_LOCKPOINTS),, \
+		kernel/lock/irqlock_checked.c)
 SOURCES := $(filter-out arch/riscv/offsets.c $(LEFT_OUT),$(FOUND))
 OBJECTS := $(patsubst %,$(B)/%.o,$(SOURCES))
 

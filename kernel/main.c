@@ -11,6 +11,7 @@
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
 #include "kernel/irq/irq.h"
+#include "kernel/lock/point.h"
 #include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/log/ring.h"
@@ -132,6 +133,7 @@ static const char *const known_options[] = {
 	"mmfail",
 	"watchdog",
 	"hartwait",
+	"lockchaos",
 };
 
 static bool known(const struct bootarg *arg)
@@ -162,6 +164,21 @@ static void say_unknown_options(const char *args)
 		log_warn("boot arguments that nothing here knows:%s", line);
 }
 
+static void read_chaos(const char *args)
+{
+	uint64_t seed;
+	int err = bootargs_get_u64(args, "lockchaos", &seed);
+
+	if (err == -ENOENT)
+		return;
+	if (err)
+		log_warn("lockchaos=: not a number");
+	else if (!CONFIG_LOCKPOINTS)
+		log_warn("lockchaos=: this configuration has none (CONFIG=debug has)");
+	else
+		lock_chaos_set(seed);
+}
+
 static void read_options(void)
 {
 	const char *args = fdt_bootargs(arch_info.fdt);
@@ -174,6 +191,7 @@ static void read_options(void)
 	bootargs_get(args, "relax", word, sizeof(word));
 	if (!relax_init(word))
 		log_warn("relax=%s: neither pause nor turn: pause", word);
+	read_chaos(args);
 	/* Milliseconds, for trees that name harts which never come. */
 	err = bootargs_get_u64(args, "hartwait", &ms);
 	if (!err && ms <= HARTWAIT_MAX_MS)

@@ -10,6 +10,7 @@
 #include "kernel/hart/call.h"
 #include "kernel/irq/irq.h"
 #include "kernel/lock/check.h"
+#include "kernel/lock/point.h"
 #include "kernel/time/timer.h"
 #include "lib/assert.h"
 
@@ -54,6 +55,7 @@ void interrupt_timer(void)
 	/* A message whose interrupt got lost is found here at the latest. */
 	if (unlikely(atomic_load_u32(&this_hart_unstable()->mailbox.flags, relaxed)))
 		hart_ipi();
+	LOCK_HOOK(timer);
 }
 
 void interrupt_ipi(void)

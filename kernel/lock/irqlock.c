@@ -110,7 +110,8 @@ static bool takeable(uint32_t word, enum irqlock_policy policy)
 		return true;
 	if (policy == IRQLOCK_TAS)
 		return true;
-	return policy == IRQLOCK_QUEUE && (word & ASLEEP) &&
+	return policy == IRQLOCK_QUEUE &&
+		((word & ASLEEP) || LOCK_CHAOS(irqlock_pass_awake_head)) &&
 		(word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
 }
 
@@ -137,11 +138,13 @@ static inline __attribute__((always_inline)) bool take_as_newcomer(
 		if (!takeable(*word, irqlock_policy(lock)))
 			return false;
 		price = *word & TAIL_MASK ? steal_price(h) : 0;
+		LOCK_POINT(irqlock_newcomer_take);
 		/* Acquire; partner: irqlock_give. */
 	} while (!atomic_cas_u32(&lock->word, word, (*word | LOCKED) + price, acquire));
 	if (*word & TAIL_MASK) {
 		h->uncounted_steals = price ? 0 : h->uncounted_steals + 1;
 		lock_stat(lock->class, LOCK_STOLEN);
+		LOCK_POINT(irqlock_steal);
 	}
 	return true;
 }
@@ -155,6 +158,7 @@ bool irqlock_try_slow(struct irqlock *lock)
 
 void irqlock_kick(uint32_t old)
 {
+	LOCK_POINT(irqlock_kick);
 	park_kick(old);
 }
 
@@ -166,6 +170,9 @@ static bool wait_as_newcomer(struct irqlock *lock, bool before, enum irqlock_pol
 	unsigned pause = 1;
 	uint32_t word;
 
+	if (policy != IRQLOCK_TAS && LOCK_CHAOS(irqlock_queue_at_once))
+		return false;
+	LOCK_POINT(irqlock_newcomer_wait);
 	for (unsigned n = 0; policy == IRQLOCK_TAS || n < spins;) {
 		arch_irq_restore(before);
 		do {
@@ -198,10 +205,12 @@ static bool join(struct irqlock *lock, struct lock_hart *h, struct lock_hart **p
 		if (take_as_newcomer(lock, &word))
 			return false;
 		joined = (word & ~TAIL_MASK) | TAIL_OF(h->index);
+		LOCK_POINT(irqlock_join);
 		/* Acquire: our store to the predecessor's node comes after its initialisation. */
 	} while (!atomic_cas_u32(&lock->word, &word, joined, acq_rel));
 	*predecessor = NULL;
 	if (word & TAIL_MASK) {
+		LOCK_POINT(irqlock_link);
 		*predecessor = lock_harts[((word & TAIL_MASK) >> TAIL_SHIFT) - 1];
 		/* Release; partner: the load of `next` in pass_headship. */
 		atomic_store_u32(&(*predecessor)->node.next, h->index + 1, release);
@@ -215,14 +224,19 @@ static void wait_for_headship(struct irqlock *lock, struct lock_hart *h)
 	uint32_t state = NODE_WAIT;
 
 	for (unsigned n = 0; n < irqlock_tuning.queued_spins; n++) {
+		if (LOCK_CHAOS(irqlock_park_at_once))
+			break;
 		/* Acquire; partner: the release in pass_headship. */
 		if (atomic_load_u32(&h->node.state, acquire) == NODE_HEAD)
 			return;
 		relax();
 	}
+	LOCK_POINT(irqlock_park);
 	/* Fails only if we have become head meanwhile: acquire on failure, as above. */
-	if (!atomic_cas_u32(&h->node.state, &state, NODE_PARKED, acquire))
+	if (!atomic_cas_u32(&h->node.state, &state, NODE_PARKED, acquire)) {
+		LOCK_POINT(irqlock_head_before_park);
 		return;
+	}
 	lock_stat(lock->class, LOCK_PARKED);
 	park_while_state(&h->node.state, NODE_PARKED);
 }
@@ -235,8 +249,11 @@ static void pass_headship(struct irqlock *lock, struct lock_hart *h)
 
 	/* The successor is between its compare-and-swap and its link store, with interrupts off.
 	 * Acquire: partner is that store's release, so its node is initialised. */
-	while ((next = atomic_load_u32(&h->node.next, acquire)) == 0)
+	while ((next = atomic_load_u32(&h->node.next, acquire)) == 0) {
+		LOCK_POINT(irqlock_successor_links);
 		relax();
+	}
+	LOCK_POINT(irqlock_pass_headship);
 	successor = lock_harts[next - 1];
 	/* Release; partner: wait_for_headship. */
 	if (atomic_cas_u32(&successor->node.state, &state, NODE_HEAD, release))
@@ -244,6 +261,7 @@ static void pass_headship(struct irqlock *lock, struct lock_hart *h)
 	/* It sleeps. Word first: when it reads its state (acquire), it sees itself named or the
 	 * kick taken. Relaxed: the release of the store orders it. */
 	atomic_or_u32(&lock->word, ASLEEP | KICK_OF(successor->index), relaxed);
+	LOCK_POINT(irqlock_head_asleep);
 	atomic_store_u32(&successor->node.state, NODE_HEAD_ASLEEP, release);
 }
 
@@ -258,6 +276,7 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 			bool last = (word & TAIL_MASK) == TAIL_OF(h->index);
 			uint32_t taken = LOCKED | (last ? 0 : word & TAIL_MASK);
 
+			LOCK_POINT(irqlock_head_take);
 			/* Acquire; partner: irqlock_give. */
 			if (!atomic_cas_u32(&lock->word, &word, taken, acquire))
 				continue;
@@ -270,15 +289,17 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 			 */
 			uint32_t awake = word & ~(ASLEEP | KICK_MASK);
 
+			LOCK_POINT(irqlock_head_awake);
 			if (!atomic_cas_u32(&lock->word, &word, awake, relaxed))
 				continue;
 			n = 0;
-		} else if (n < irqlock_tuning.head_spins) {
+		} else if (n < irqlock_tuning.head_spins && !LOCK_CHAOS(irqlock_head_parks)) {
 			relax();
 			n++;
 		} else if (atomic_cas_u32(&lock->word, &word, word | ASLEEP | KICK_OF(h->index),
 				   relaxed)) {
 			lock_stat(lock->class, LOCK_PARKED);
+			LOCK_POINT(irqlock_head_park);
 			park_while_named(&lock->word, h);
 		} else {
 			continue;
@@ -294,6 +315,7 @@ static __attribute__((noinline)) void wait_in_turn(struct irqlock *lock, bool be
 	struct lock_hart *h, *predecessor;
 
 	lock_stat(lock->class, LOCK_CONTENDED);
+	LOCK_EVENT(irqlock_contended, lock, lock->class);
 	if (wait_as_newcomer(lock, before, policy))
 		return;
 	h = lock_hart(); /* stable: SIE is off from here to the release */

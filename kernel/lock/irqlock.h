@@ -29,6 +29,7 @@
 #include "kernel/lock/check.h"
 #include "kernel/lock/class.h"
 #include "kernel/lock/context.h"
+#include "kernel/lock/point.h"
 #include "lib/assert.h"
 
 struct CAPABILITY("irqlock") irqlock {
@@ -55,13 +56,13 @@ void irqlock_init_policy(
 void irqlock_wait(struct irqlock *lock, bool before);
 bool irqlock_try_slow(struct irqlock *lock);
 void irqlock_kick(uint32_t old);
-/* The whole of it, where the checker or statistics are compiled in: irqlock_checked.c. */
+/* The whole of it, where checker, statistics or points are compiled in: irqlock_checked.c. */
 void irqlock_acquire_at_checked(struct irqlock *lock, uintptr_t pc) ACQUIRES(lock);
 void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) ACQUIRES(lock);
 bool irqlock_try_checked(struct irqlock *lock) TRY_ACQUIRES(true, lock);
 void irqlock_release_checked(struct irqlock *lock, unsigned flags) RELEASES(lock);
 
-#define IRQLOCK_INLINE (!CONFIG_LOCKCHECK && !CONFIG_LOCKSTAT)
+#define IRQLOCK_INLINE LOCK_INLINE
 
 /* Acquire partner: the release in irqlock_give of the owner before. */
 static inline bool irqlock_take(struct irqlock *lock)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The irqlock with checks and statistics around it; in kernels without both it is inline instead
- * (irqlock.h), and this file is left out. */
+/* The irqlock with checks, statistics and points around it; in kernels without all three it is
+ * inline instead (irqlock.h), and this file is left out. */
 #include "kernel/lock/check_fast.h"
 #include "kernel/lock/irqlock.h"
 
@@ -17,11 +17,13 @@ static inline __attribute__((always_inline)) void acquire_at(
 		arch_irq_restore(before);
 		return;
 	}
-	if (!irqlock_take(lock))
+	LOCK_POINT(irqlock_acquire);
+	if (LOCK_CHAOS(irqlock_slow_way) || !irqlock_take(lock))
 		irqlock_wait(lock, before);
 	irq_section_begin(lock_hart(), before);
 	check_irqlock_acquired(lock, class, flags, pc);
 	lock_stat(class, LOCK_ACQUIRED);
+	LOCK_EVENT_AT(irqlock_acquired, lock, class, pc);
 }
 
 void irqlock_acquire_at_checked(struct irqlock *lock, uintptr_t pc) UNCHECKED_LOCKING
@@ -41,14 +43,16 @@ bool irqlock_try_checked(struct irqlock *lock) UNCHECKED_LOCKING
 	bool before = arch_irq_save();
 	unsigned flags = CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0);
 
-	if (!check_irqlock_acquire(lock, class, flags, pc) ||
+	if (!check_irqlock_acquire(lock, class, flags, pc) || LOCK_CHAOS(irqlock_try_fails) ||
 		(!irqlock_take(lock) && !irqlock_try_slow(lock))) {
 		arch_irq_restore(before);
+		LOCK_POINT(irqlock_try_failed);
 		return false;
 	}
 	irq_section_begin(lock_hart(), before);
 	check_irqlock_acquired(lock, class, flags, pc);
 	lock_stat(class, LOCK_ACQUIRED);
+	LOCK_EVENT_AT(irqlock_tried, lock, class, pc);
 	return true;
 }
 
@@ -58,6 +62,8 @@ void irqlock_release_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOC
 
 	if (!check_irqlock_release(lock, lock->class, flags, pc))
 		return;
+	LOCK_EVENT_AT(irqlock_release, lock, lock->class, pc);
 	irqlock_give(lock);
+	LOCK_POINT(irqlock_released);
 	irq_section_end(lock_hart());
 }

@@ -49,6 +49,7 @@ static bool enter_reader(struct irqrwlock *lock, bool passing)
 	uint32_t word = atomic_load_u32(&lock->word, relaxed);
 
 	while (!(word & blockers)) {
+		LOCK_POINT(irqrwlock_reader_take);
 		/* Acquire; partner: the release in irqrwlock_write_release. */
 		if (atomic_cas_u32(&lock->word, &word, word + READER, acquire))
 			return true;
@@ -60,6 +61,7 @@ static bool enter_writer(struct irqrwlock *lock)
 {
 	uint32_t word = 0;
 
+	LOCK_POINT(irqrwlock_writer_take);
 	/* Acquire; partners: both releases. */
 	return atomic_cas_u32(&lock->word, &word, WRITER, acquire);
 }
@@ -73,20 +75,23 @@ static void enter_from_gate(struct irqrwlock *lock, uint32_t blockers, uint32_t 
 
 	for (;;) {
 		if (!(word & blockers)) {
+			LOCK_POINT(irqrwlock_gate_take);
 			/* Acquire; partners: both releases. */
 			if (atomic_cas_u32(&lock->word, &word, (word & ~ASKED) + grant, acquire))
 				return;
 			continue;
 		}
 		if (!(word & ASKED)) {
+			LOCK_POINT(irqrwlock_gate_ask);
 			/* Relaxed, as below: only the word itself matters. */
 			if (!atomic_cas_u32(&lock->word, &word, word | ASKED, relaxed))
 				continue;
-		} else if (n < irqlock_tuning.head_spins) {
+		} else if (n < irqlock_tuning.head_spins && !LOCK_CHAOS(irqrwlock_parks)) {
 			relax();
 			n++;
 		} else if (atomic_cas_u32(&lock->word, &word, word | KICK_OF(h->index), relaxed)) {
 			lock_stat(lock->gate.class, LOCK_PARKED);
+			LOCK_POINT(irqrwlock_gate_park);
 			park_while_named(&lock->word, h);
 			n = 0;
 		} else {
@@ -101,11 +106,13 @@ static void wait_through_gate(
 	struct irqrwlock *lock, bool before, uint32_t blockers, uint32_t grant)
 {
 	lock_stat(lock->gate.class, LOCK_CONTENDED);
+	LOCK_EVENT(irqrwlock_contended, lock, lock->gate.class);
 	if (!irqlock_take(&lock->gate))
 		irqlock_wait(&lock->gate, before);
 	lock_hart()->waiting_for = lock;
 	enter_from_gate(lock, blockers, grant);
 	lock_hart()->waiting_for = NULL;
+	LOCK_POINT(irqrwlock_gate_leave);
 	irqlock_give(&lock->gate);
 }
 
@@ -125,6 +132,7 @@ static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool b
 	irq_section_begin(lock_hart(), before);
 	check_irqlock_acquired(lock, lock->gate.class, flags, pc);
 	lock_stat(lock->gate.class, LOCK_ACQUIRED);
+	LOCK_EVENT_AT(irqrwlock_acquired, lock, lock->gate.class, pc);
 }
 
 void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
@@ -141,11 +149,13 @@ static void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
 	if (!begin(lock, &flags, pc, &before))
 		return;
 	passing = (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;
-	if (!enter_reader(lock, passing)) {
+	if (LOCK_CHAOS(irqrwlock_read_slow_way) || !enter_reader(lock, passing)) {
 		if (!passing)
 			wait_through_gate(lock, before, WRITER, READER);
-		while (passing && !enter_reader(lock, true))
+		while (passing && !enter_reader(lock, true)) {
+			LOCK_POINT(irqrwlock_passing_wait);
 			relax();
+		}
 	}
 	entered(lock, flags, pc, before);
 }
@@ -168,7 +178,8 @@ bool irqrwlock_read_try(struct irqrwlock *lock) UNCHECKED_LOCKING
 
 	if (!begin(lock, &flags, pc, &before))
 		return false;
-	if (!enter_reader(lock, false)) {
+	if (LOCK_CHAOS(irqrwlock_read_try_fails) || !enter_reader(lock, false)) {
+		LOCK_POINT(irqrwlock_read_try_failed);
 		arch_irq_restore(before);
 		return false;
 	}
@@ -183,6 +194,7 @@ void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 	if (!check_irqlock_release(
 		    lock, lock->gate.class, CHECK_READ, (uintptr_t)__builtin_return_address(0)))
 		return;
+	LOCK_EVENT(irqrwlock_read_release, lock, lock->gate.class);
 	word = atomic_load_u32(&lock->word, relaxed);
 	do {
 		left = word - READER;
@@ -190,6 +202,7 @@ void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 			left &= ~KICK_MASK;
 		/* Release; partners: enter_writer, enter_from_gate. */
 	} while (!atomic_cas_u32(&lock->word, &word, left, release));
+	LOCK_POINT(irqrwlock_read_released);
 	if (!(left & READERS_MASK))
 		park_kick(word);
 	irq_section_end(lock_hart());
@@ -203,7 +216,7 @@ void irqrwlock_write_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
 
 	if (!begin(lock, &flags, pc, &before))
 		return;
-	if (!enter_writer(lock))
+	if (LOCK_CHAOS(irqrwlock_write_slow_way) || !enter_writer(lock))
 		wait_through_gate(lock, before, WRITER | READERS_MASK, WRITER);
 	entered(lock, flags, pc, before);
 }
@@ -216,7 +229,8 @@ bool irqrwlock_write_try(struct irqrwlock *lock) UNCHECKED_LOCKING
 
 	if (!begin(lock, &flags, pc, &before))
 		return false;
-	if (!enter_writer(lock)) {
+	if (LOCK_CHAOS(irqrwlock_write_try_fails) || !enter_writer(lock)) {
+		LOCK_POINT(irqrwlock_write_try_failed);
 		arch_irq_restore(before);
 		return false;
 	}
@@ -231,8 +245,10 @@ void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 	if (!check_irqlock_release(
 		    lock, lock->gate.class, CHECK_WRITE, (uintptr_t)__builtin_return_address(0)))
 		return;
+	LOCK_EVENT(irqrwlock_write_release, lock, lock->gate.class);
 	/* Release; partners: the three entries. */
 	old = atomic_and_u32(&lock->word, ~(WRITER | KICK_MASK), release);
+	LOCK_POINT(irqrwlock_write_released);
 	park_kick(old);
 	irq_section_end(lock_hart());
 }

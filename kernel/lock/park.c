@@ -4,7 +4,16 @@
 
 #include "kernel/arch.h"
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/point.h"
 #include "kernel/lock/relax.h"
+
+/* For no reason, or for an interrupt: both callers loop. */
+static void sleep_once(void)
+{
+	if (LOCK_CHAOS(park_wakes_at_once) || LOCK_SLEPT())
+		return;
+	arch_wait_ipi(irqlock_tuning.park_with_timer);
+}
 
 /*
  * Both loops: first the pending bit is taken (and leaf requests served), then the word is looked
@@ -22,7 +31,7 @@ void park_while_named(const atomic_u32 *word, const struct lock_hart *h)
 		mail |= relax_take_ipi();
 		if ((atomic_load_u32(word, acquire) & KICK_MASK) != KICK_OF(h->index))
 			break;
-		arch_wait_ipi(irqlock_tuning.park_with_timer);
+		sleep_once();
 	}
 	relax_unpark(mail);
 }
@@ -35,7 +44,7 @@ void park_while_state(const atomic_u32 *state, uint32_t parked)
 		mail |= relax_take_ipi();
 		if (atomic_load_u32(state, acquire) != parked)
 			break;
-		arch_wait_ipi(irqlock_tuning.park_with_timer);
+		sleep_once();
 	}
 	relax_unpark(mail);
 }
@@ -44,6 +53,8 @@ void park_kick(uint32_t old_word)
 {
 	unsigned named = old_word >> KICK_SHIFT;
 
-	if (named)
-		arch_ipi_send_hart(lock_harts[named - 1]->hartid);
+	if (!named)
+		return;
+	LOCK_POINT(park_kick);
+	arch_ipi_send_hart(lock_harts[named - 1]->hartid);
 }

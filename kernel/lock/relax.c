@@ -11,6 +11,7 @@
 
 #include "kernel/arch.h"
 #include "kernel/lock/atomic.h"
+#include "kernel/lock/point.h"
 #include "lib/string.h"
 
 bool (*relax_serve_leaf)(void);
@@ -47,8 +48,10 @@ bool relax_take_ipi(void)
 
 void relax_unpark(bool mail)
 {
-	if (mail)
-		arch_ipi_self();
+	if (!mail)
+		return;
+	LOCK_POINT(relax_mail);
+	arch_ipi_self();
 }
 
 static void pass_the_turn(void)
@@ -63,6 +66,7 @@ static void pass_the_turn(void)
 
 void relax(void)
 {
+	LOCK_HOOK(relax);
 	if (turn) {
 		pass_the_turn();
 		return;

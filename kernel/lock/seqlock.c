@@ -17,6 +17,7 @@ void seqlock_write_begin(struct seqlock *s) UNCHECKED_LOCKING
 
 	irqlock_acquire_at(&s->lock, (uintptr_t)__builtin_return_address(0));
 	lock_thread()->seq_writers++;
+	LOCK_POINT(seqlock_write_begin);
 	/* Relaxed: only writers store it, under the lock; every seq_write after it is a release. */
 	seq = atomic_load_u32(&s->seq, relaxed);
 	assert(!(seq & 1));
@@ -28,6 +29,7 @@ void seqlock_write_end(struct seqlock *s) UNCHECKED_LOCKING
 	uint32_t seq = atomic_load_u32(&s->seq, relaxed);
 
 	assert(seq & 1);
+	LOCK_POINT(seqlock_write_end);
 	/* Release; partner: seqlock_read_begin. */
 	atomic_store_u32(&s->seq, seq + 1, release);
 	lock_thread()->seq_writers--;
@@ -40,7 +42,10 @@ unsigned seqlock_read_begin(const struct seqlock *s)
 	uint32_t seq;
 
 	/* Acquire; partner: seqlock_write_end. */
-	while ((seq = atomic_load_u32(&s->seq, acquire)) & 1)
+	while ((seq = atomic_load_u32(&s->seq, acquire)) & 1) {
+		LOCK_POINT(seqlock_read_waits);
 		relax_step(&wait);
+	}
+	LOCK_POINT(seqlock_read_begin);
 	return seq;
 }

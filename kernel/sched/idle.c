@@ -137,7 +137,9 @@ static void sleep_until_interrupt(struct hart_meta *h, struct runq *rq) UNCHECKE
 		idle_hook(h);
 	/* Odd: no read section here until the second step. Orders and partner: qs.c. */
 	atomic_add_ulong(&rq->quiescent, 1, acq_rel);
+	LOCK_HOOK(idle, true);
 	arch_idle_wait();
+	LOCK_HOOK(idle, false);
 	atomic_add_ulong(&rq->quiescent, 1, acq_rel);
 }
 

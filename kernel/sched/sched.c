@@ -345,6 +345,7 @@ static inline __attribute__((always_inline)) void reschedule(enum switch_why why
 	if (why != SWITCH_YIELD || unlikely(!rq->tick))
 		sched_arm_tick(rq, now);
 	assert_switch(rq, prev);
+	LOCK_EVENT(sched_switch, next, NULL);
 	finish(arch_switch(prev, next));
 }
 

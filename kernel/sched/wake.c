@@ -79,6 +79,7 @@ static bool wake(struct thread *t, bool only_intr) UNCHECKED_LOCKING
 
 	/* The condition before the state. Partner: sched_prepare_sleep. */
 	fence_full();
+	LOCK_POINT(sched_wake);
 	if (!sleeps(t, only_intr))
 		return false;
 	rq = thread_runq_lock(t);

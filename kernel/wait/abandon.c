@@ -32,6 +32,7 @@ static void abandon(struct thread *t, struct pilock *l) RELEASES(&l->wq)
 {
 	bool mixed = l->kind == PILOCK_MIXLOCK;
 
+	LOCK_POINT(abandon_lock);
 	check_forget(&t->lock, l);
 	if (pilock_owner(l) != t->lock.handle) {
 		if (l->donee == t)
@@ -68,6 +69,7 @@ static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 		irqlock_release(mine);
 		if (!l || got)
 			return l;
+		LOCK_POINT(abandon_again);
 		relax_step(&wait);
 	}
 }

@@ -26,6 +26,7 @@ void complete(struct completion *c)
 	event_signalled(c->wq.lock.class);
 	waitq_lock(&c->wq);
 	if (!waitq_wake_locked(&c->wq, 1) && c->done != DONE_ALL) {
+		LOCK_POINT(completion_nobody_waits);
 		c->done++;
 		assert(c->done != DONE_ALL);
 	}
@@ -37,6 +38,7 @@ void complete_all(struct completion *c)
 	event_signalled(c->wq.lock.class);
 	waitq_lock(&c->wq);
 	c->done = DONE_ALL;
+	LOCK_POINT(completion_for_all);
 	waitq_wake_locked(&c->wq, UINT_MAX);
 	waitq_unlock(&c->wq);
 }
@@ -72,8 +74,10 @@ int wait_for_completion_limit(struct completion *c, const struct wait_limit *lim
 
 	might_sleep();
 	waitq_begin(&c->wq, &e, true);
-	if (!take(c))
+	if (!take(c)) {
+		LOCK_EVENT(completion_wait, c, c->wq.lock.class);
 		rc = waitq_sleep(&c->wq, &e, limit); /* 0: this one was ours */
+	}
 	waitq_end(&c->wq, &e);
 	return rc;
 }
@@ -83,7 +87,7 @@ bool completion_try(struct completion *c)
 	bool got;
 
 	waitq_lock(&c->wq);
-	got = take(c);
+	got = !LOCK_CHAOS(completion_try_fails) && take(c);
 	waitq_unlock(&c->wq);
 	return got;
 }

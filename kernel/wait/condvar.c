@@ -18,6 +18,7 @@ static void join(struct condvar *cv, struct wait_entry *e)
 	waitq_lock(&cv->wq);
 	waitq_enqueue(&cv->wq, e);
 	waitq_unlock(&cv->wq);
+	LOCK_POINT(condvar_joined);
 }
 
 /* The caller's lock is given up. */
@@ -30,11 +31,13 @@ static int sleep_for_signal(
 	event_awaited(cv, cv->wq.lock.class, pc);
 	me->waiting_class = cv->wq.lock.class;
 	me->waiting_for = cv;
+	LOCK_EVENT(condvar_wait, cv, cv->wq.lock.class);
 	waitq_lock(&cv->wq);
 	rc = waitq_sleep(&cv->wq, e, limit);
 	waitq_dequeue(&cv->wq, e);
 	waitq_unlock(&cv->wq);
 	me->waiting_for = NULL;
+	LOCK_POINT(condvar_woken);
 	return rc;
 }
 

@@ -48,6 +48,8 @@ static uint32_t my_word(void)
 
 static unsigned my_bound(void)
 {
+	if (LOCK_CHAOS(mixlock_short_share))
+		return 1;
 	/* A thread with interrupts off keeps them waiting as much as a handler does. */
 	return arch_irq_enabled() ? MIXLOCK_THREAD_MAX : MIXLOCK_HANDLER_MAX;
 }
@@ -91,6 +93,7 @@ static void run(struct mixlock *m, struct mixwork *w)
 	/* Acquire: sees what posters stored; release: they may use the item again. Partner: the
 	 * exchange in mixlock_post. */
 	atomic_xchg_u32(&w->queued, 0, acq_rel);
+	LOCK_EVENT(mixlock_run, m, m->pi.class);
 	t->posted_work = true;
 	*to = m->pi.class;
 	fn(w);
@@ -116,6 +119,7 @@ static void append(struct mixlock *m, struct mixwork *w) REQUIRES(&m->pi.wq)
 		m->first = w;
 	m->last = w;
 	m->pi.posts_pending = true;
+	LOCK_EVENT(mixlock_append, m, m->pi.class);
 }
 
 /* Nobody waits, and the caller has done its share: the rest is for the hart's work thread, or for a
@@ -125,6 +129,7 @@ static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 	struct thread *t = work_thread_here();
 	bool mine;
 
+	LOCK_POINT(mixlock_pass);
 	pilock_set_owner_locked(&m->pi, NULL, PILOCK_PASSED);
 	/* False if it died just now; its successor takes the work over. */
 	if (t && !pi_attach(&m->pi, t))
@@ -136,6 +141,7 @@ static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 	mine = work_claim(&m->drain);
 	qs_read_begin();
 	waitq_unlock(&m->pi.wq);
+	LOCK_POINT(mixlock_passed);
 	if (mine)
 		work_queue_claimed(&m->drain);
 	pi_propagate(t);
@@ -149,6 +155,7 @@ static void release_posts(struct mixlock *m, unsigned bound, uintptr_t pc)
 {
 	struct mixwork *w;
 
+	LOCK_EVENT_AT(mixlock_unlock, m, m->pi.class, pc);
 	waitq_lock(&m->pi.wq);
 	while (bound-- > 0 && (w = pop(m))) {
 		waitq_unlock(&m->pi.wq);
@@ -160,6 +167,7 @@ static void release_posts(struct mixlock *m, unsigned bound, uintptr_t pc)
 		m->pi.posts_pending = false;
 		pilock_pass_locked(&m->pi);
 	} else if (waitq_first(&m->pi.wq)) {
+		LOCK_POINT(mixlock_pass_to_waiter);
 		pilock_grant_locked(&m->pi, waitq_first(&m->pi.wq));
 	} else {
 		pass_to_work_thread(m);
@@ -183,6 +191,7 @@ static bool take_or_append(struct mixlock *m, struct mixwork *w, struct thread *
 		*changed = pilock_inherit_locked(&m->pi, &dead);
 		if (!dead)
 			return false;
+		LOCK_POINT(mixlock_owner_died);
 		/* The owner's end was not known here, so nothing was queued before w. */
 		pop(m);
 		m->pi.posts_pending = false;
@@ -201,7 +210,9 @@ bool mixlock_post(struct mixlock *m, struct mixwork *w)
 	 * from running. */
 	qs_read_begin();
 	/* Release: the run that is due sees what we stored before; partner: run(). */
+	LOCK_POINT(mixlock_post);
 	if (atomic_xchg_u32(&w->queued, 1, acq_rel)) {
+		LOCK_POINT(mixlock_post_again);
 		qs_read_end();
 		return false;
 	}
@@ -214,6 +225,7 @@ bool mixlock_post(struct mixlock *m, struct mixwork *w)
 		return true;
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
+	LOCK_EVENT(mixlock_post_takes, m, class);
 	run(m, w);
 	release_posts(m, my_bound(), CALLER);
 	return true;
@@ -234,6 +246,7 @@ void mixlock_drain(struct work *work)
 	qs_read_end();
 	if (!mine)
 		return;
+	LOCK_EVENT(mixlock_drain, m, m->pi.class);
 	check_acquired(m, m->pi.class, HOLD | CHECK_TRY, CALLER);
 	release_posts(m, MIXLOCK_THREAD_MAX, CALLER);
 }
@@ -253,12 +266,14 @@ static int acquire(struct mixlock *m, const struct wait_limit *limit, uintptr_t 
 
 	if (!check_acquire(m, class, HOLD, pc))
 		return -EDEADLK;
-	if (!pilock_try_fast(&m->pi))
+	LOCK_POINT(mixlock_lock);
+	if (LOCK_CHAOS(mixlock_slow_way) || !pilock_try_fast(&m->pi))
 		rc = pilock_lock_slow(&m->pi, limit);
 	if (rc && rc != -EOWNERDEAD)
 		return rc;
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(m, class, HOLD, pc);
+	LOCK_EVENT_AT(mixlock_locked, m, class, pc);
 	return rc;
 }
 
@@ -296,10 +311,14 @@ bool mixlock_try(struct mixlock *m) UNCHECKED_LOCKING
 	if (!check_acquire(m, class, HOLD | CHECK_TRY, CALLER))
 		return false;
 	/* Acquire; partner: the release of the unlock before. */
-	if (!atomic_cas_u32(&m->pi.word, &free, my_word(), acquire))
+	if (LOCK_CHAOS(mixlock_try_fails) ||
+		!atomic_cas_u32(&m->pi.word, &free, my_word(), acquire)) {
+		LOCK_POINT(mixlock_try_failed);
 		return false;
+	}
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
+	LOCK_EVENT(mixlock_tried, m, class);
 	return true;
 }
 

@@ -61,7 +61,7 @@ void mixlock_init(struct mixlock *m, struct lock_class *class);
  * it on its list. Not from work that a work thread runs. Thread, may sleep. */
 void mixlock_destroy(struct mixlock *m);
 
-#define MIXLOCK_INLINE (!CONFIG_LOCKCHECK && !CONFIG_LOCKSTAT)
+#define MIXLOCK_INLINE LOCK_INLINE
 void mixlock_lock_slow(struct mixlock *m) ACQUIRES(m);
 void mixlock_unlock_slow(struct mixlock *m) RELEASES(m);
 

@@ -17,12 +17,16 @@ static int acquire(struct mutex *m, const struct wait_limit *limit, unsigned fla
 
 	if (!check_acquire(m, class, HOLD | flags, pc))
 		return -EDEADLK;
-	if (!pilock_try_fast(&m->pi))
+	LOCK_POINT(mutex_lock);
+	if (LOCK_CHAOS(mutex_slow_way) || !pilock_try_fast(&m->pi))
 		rc = pilock_lock_slow(&m->pi, limit);
-	if (rc && rc != -EOWNERDEAD)
+	if (rc && rc != -EOWNERDEAD) {
+		LOCK_POINT(mutex_not_locked);
 		return rc;
+	}
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(m, class, HOLD | flags, pc);
+	LOCK_EVENT_AT(mutex_locked, m, class, pc);
 	return rc;
 }
 
@@ -53,10 +57,14 @@ bool mutex_try(struct mutex *m) UNCHECKED_LOCKING
 {
 	struct lock_class *class = m->pi.class;
 
-	if (!check_acquire(m, class, HOLD | CHECK_TRY, CALLER) || !pilock_try_fast(&m->pi))
+	if (!check_acquire(m, class, HOLD | CHECK_TRY, CALLER) || LOCK_CHAOS(mutex_try_fails) ||
+		!pilock_try_fast(&m->pi)) {
+		LOCK_POINT(mutex_try_failed);
 		return false;
+	}
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
+	LOCK_EVENT(mutex_tried, m, class);
 	return true;
 }
 
@@ -90,8 +98,10 @@ void mutex_unlock_slow(struct mutex *m) UNCHECKED_LOCKING
 {
 	if (!check_release(m, m->pi.class, HOLD, CALLER))
 		return;
+	LOCK_EVENT(mutex_unlock, m, m->pi.class);
 	if (!pilock_unlock_fast(&m->pi))
 		pilock_unlock_slow(&m->pi);
+	LOCK_POINT(mutex_unlocked);
 }
 
 void mutex_recover(struct mutex *m)

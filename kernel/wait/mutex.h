@@ -26,7 +26,7 @@ struct CAPABILITY("mutex") mutex {
 /* The mutex is not in use. Either. */
 void mutex_init(struct mutex *m, struct lock_class *class);
 
-#define MUTEX_INLINE (!CONFIG_LOCKCHECK && !CONFIG_LOCKSTAT)
+#define MUTEX_INLINE LOCK_INLINE
 void mutex_lock_slow(struct mutex *m) ACQUIRES(m);
 void mutex_unlock_slow(struct mutex *m) RELEASES(m);
 

@@ -103,6 +103,7 @@ void pi_publish_wait(unused_arg struct waitq *wq, struct wait_entry *e)
 	e->prio = e->thread->prio_effective;
 	e->thread->waiting_entry = e;
 	irqlock_release(&s->lock);
+	LOCK_POINT(pi_published);
 }
 
 void pi_retract_wait(unused_arg struct waitq *wq, struct wait_entry *e)
@@ -211,6 +212,7 @@ static struct wait_entry *lock_wait_of(struct thread *t) UNCHECKED_LOCKING
 		irqlock_release(mine);
 		if (got)
 			return e;
+		LOCK_POINT(pi_link_again);
 		relax_step(&wait);
 	}
 }
@@ -219,8 +221,10 @@ static struct wait_entry *lock_wait_of(struct thread *t) UNCHECKED_LOCKING
 static bool donate_anew(struct pilock *l) REQUIRES(&l->wq)
 {
 	/* Free: whoever is the first one now has to be awake. */
-	if (!pilock_owner(l))
+	if (!pilock_owner(l)) {
+		LOCK_POINT(pi_nudge_first);
 		waitq_nudge(&l->wq, waitq_first(&l->wq));
+	}
 	return pi_refresh(l);
 }
 
@@ -236,8 +240,10 @@ struct thread *pi_link(struct thread *t, struct pi_link *link) UNCHECKED_LOCKING
 	if (e->queued) {
 		uint8_t prio = t->prio_effective;
 
-		if (e->prio != prio)
+		if (e->prio != prio) {
+			LOCK_POINT(pi_move_waiter);
 			waitq_requeue(wq, e, prio);
+		}
 		link->serial = e->serial;
 		link->timed = e->timed;
 		link->lock = e->pilock;
@@ -274,6 +280,7 @@ void pi_propagate(struct thread *t)
 		t = pi_link(t, &link);
 		if (!link.changed)
 			return;
+		LOCK_POINT(pi_next_link);
 	}
 	if (t && most == PI_HANDLER_LINKS)
 		work_queue(&rest);

@@ -91,6 +91,7 @@ static bool spin(struct pilock *l)
 		}
 		if (!(w & ~PILOCK_FLAGS) || (w & PILOCK_ABANDONED) || !owner_runs(w))
 			return false;
+		LOCK_POINT(pilock_spin);
 		relax();
 	}
 	return false;
@@ -101,6 +102,7 @@ void pilock_bury_locked(struct pilock *l)
 	uint32_t w = atomic_load_u32(&l->word, relaxed);
 	bool queued = waitq_first(&l->wq) || l->posts_pending;
 
+	LOCK_POINT(pilock_bury);
 	pi_detach(l);
 	l->dead_owner = w & ~PILOCK_FLAGS;
 	/* Relaxed: nobody but us changes a word whose owner is dead; its stores were published when
@@ -148,14 +150,19 @@ static bool take_word(struct pilock *l, uint32_t me, bool past_rt) REQUIRES(&l->
 			w = atomic_load_u32(&l->word, relaxed);
 		}
 		first = waitq_first(&l->wq);
-		if (!past_rt && goes_before(first, me))
+		if (!past_rt && goes_before(first, me)) {
+			LOCK_POINT(pilock_rt_first);
 			return false;
+		}
 		mine = me | (w & PILOCK_ABANDONED) | (others_behind(l, me) ? PILOCK_QUEUED : 0);
+		LOCK_POINT(pilock_take);
 		/* Acquire; partner: the release of the unlock before. It fails only against a
 		 * newcomer's or the owner's fast way, on a word without flags. */
 	} while (!atomic_cas_u32(&l->word, &w, mine, acquire));
-	if (first && !entry_is_of(first, me))
+	if (first && !entry_is_of(first, me)) {
 		lock_stat(l->class, LOCK_STOLEN);
+		LOCK_POINT(pilock_steal);
+	}
 	return true;
 }
 
@@ -182,6 +189,7 @@ bool pilock_take_passed(struct pilock *l, struct thread **changed)
 	if (pilock_owner(l) != PILOCK_PASSED)
 		return false;
 	assert(l->posts_pending && !waitq_first(&l->wq));
+	LOCK_POINT(pilock_take_passed);
 	*changed = pi_detach(l);
 	pilock_set_owner_locked(l, current_thread(), lock_thread()->handle);
 	return true;
@@ -194,6 +202,7 @@ bool pilock_mark_queued(struct pilock *l)
 	while (!(w & PILOCK_QUEUED)) {
 		if (!(w & ~PILOCK_FLAGS))
 			return false;
+		LOCK_POINT(pilock_mark_queued);
 		/* Relaxed: a flag for the owner's unlock, which then comes for wq.lock. */
 		if (atomic_cas_u32(&l->word, &w, w | PILOCK_QUEUED, relaxed))
 			return true;
@@ -224,13 +233,16 @@ static bool take_or_queue(struct pilock *l, struct wait_entry *e, struct thread 
 	for (;;) {
 		if (pilock_take_locked(l, lock_thread()->handle, false))
 			return true;
-		if (!pilock_mark_queued(l))
+		if (!pilock_mark_queued(l)) {
+			LOCK_POINT(pilock_freed_meanwhile);
 			continue;
+		}
 		waitq_enqueue(&l->wq, e);
 		pilock_inherit_locked(l, &dead);
 		*owner = l->donee;
 		if (!dead)
 			return false;
+		LOCK_POINT(pilock_owner_died);
 		waitq_dequeue(&l->wq, e);
 	}
 }
@@ -238,8 +250,10 @@ static bool take_or_queue(struct pilock *l, struct wait_entry *e, struct thread 
 /* A nudged waiter's attempt: it leaves the queue with the lock, or stays. */
 static bool take_as_waiter(struct pilock *l, struct wait_entry *e) REQUIRES(&l->wq)
 {
-	if (!take_word(l, lock_thread()->handle, false))
+	if (!take_word(l, lock_thread()->handle, false)) {
+		LOCK_POINT(pilock_stays_queued);
 		return false;
+	}
 	waitq_dequeue(&l->wq, e);
 	l->steals = 0;
 	if (!attach_owner(l))
@@ -253,6 +267,7 @@ static struct thread *gave_up(struct pilock *l) REQUIRES(&l->wq)
 	struct wait_entry *first = waitq_first(&l->wq);
 	struct thread *changed = NULL;
 
+	LOCK_POINT(pilock_gave_up);
 	/* If the lock is free, the first one is awake already: who has been woken does not give up
 	 * before it has tried, so it was not the one that left. */
 	if (first || l->posts_pending) {
@@ -319,7 +334,8 @@ int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
 	int rc;
 
 	lock_stat(l->class, LOCK_CONTENDED);
-	if (spin(l))
+	LOCK_EVENT(pilock_contended, l, l->class);
+	if (!LOCK_CHAOS(pilock_no_spin) && spin(l))
 		return 0;
 	wait_entry_init(&e, &l->wq, l, true);
 	e.timed = limit->deadline_ns != WAIT_FOREVER;
@@ -353,6 +369,7 @@ void pilock_set_owner_locked(struct pilock *l, struct thread *t, uint32_t w)
 
 void pilock_grant_locked(struct pilock *l, struct wait_entry *e)
 {
+	LOCK_POINT(pilock_grant);
 	waitq_unlink(&l->wq, e);
 	l->steals = 0;
 	pilock_set_owner_locked(l, e->thread, e->thread->lock.handle);
@@ -363,11 +380,13 @@ void pilock_pass_locked(struct pilock *l)
 {
 	struct wait_entry *first = waitq_first(&l->wq);
 
-	if (first && (first->prio || l->steals >= PILOCK_MAX_STEALS)) {
+	if (first &&
+		(first->prio || l->steals >= PILOCK_MAX_STEALS || LOCK_CHAOS(pilock_hand_off))) {
 		pilock_grant_locked(l, first);
 		return;
 	}
 	pilock_set_owner_locked(l, NULL, 0);
+	LOCK_POINT(pilock_give_up);
 	if (first) {
 		l->steals++;
 		waitq_nudge(&l->wq, first);

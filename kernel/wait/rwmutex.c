@@ -38,10 +38,12 @@ static bool read_enter(struct rwmutex *rw)
 {
 	uint32_t n = atomic_load_u32(&rw->count, relaxed);
 
-	while (!(n & RWMUTEX_WRITER))
+	while (!(n & RWMUTEX_WRITER)) {
+		LOCK_POINT(rwmutex_read_enter);
 		/* Acquire; partner: the writer's release in write_leave. */
 		if (atomic_cas_u32(&rw->count, &n, n + 1, acquire))
 			return true;
+	}
 	return false;
 }
 
@@ -49,12 +51,14 @@ static void read_leave(struct rwmutex *rw)
 {
 	uint32_t n = atomic_load_u32(&rw->count, relaxed);
 
+	LOCK_POINT(rwmutex_read_leave);
 	while (!(n & RWMUTEX_WRITER))
 		/* Release: our reads are over before a writer sees it; partner: write_enter. */
 		if (atomic_cas_u32(&rw->count, &n, n - 1, release))
 			return;
 	waitq_lock(&rw->drain);
 	/* Release: as above. */
+	LOCK_POINT(rwmutex_leave_to_writer);
 	if (atomic_add_u32(&rw->count, -1u, release) == (RWMUTEX_WRITER | 1))
 		waitq_wake_locked(&rw->drain, 1);
 	waitq_unlock(&rw->drain);
@@ -94,7 +98,9 @@ static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uint
 
 	if (!check_acquire(rw, class, READ_HOLD, pc))
 		return -EDEADLK;
-	while (!read_enter(rw)) {
+	LOCK_POINT(rwmutex_read_lock);
+	while (LOCK_CHAOS(rwmutex_read_slow_way) || !read_enter(rw)) {
+		LOCK_POINT(rwmutex_writers_door);
 		/* Through the writers' door, and at once out of it again. */
 		rc = pilock_try_fast(&rw->pi) ? 0 : pilock_lock_slow(&rw->pi, limit);
 		if (rc && rc != -EOWNERDEAD)
@@ -112,6 +118,7 @@ static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uint
 	}
 	lock_stat(class, LOCK_ACQUIRED);
 	note_read(rw, pc);
+	LOCK_EVENT_AT(rwmutex_read_locked, rw, class, pc);
 	return 0;
 }
 
@@ -124,6 +131,7 @@ static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 	/* Acquire, here and below; partner: read_leave. */
 	if (!(atomic_or_u32(&rw->count, RWMUTEX_WRITER, acquire) & ~RWMUTEX_WRITER))
 		return 0;
+	LOCK_EVENT(rwmutex_readers_leave, rw, rw->pi.class);
 	wait_entry_init(&e, &rw->drain, NULL, true);
 	waitq_lock(&rw->drain);
 	while (!rc && atomic_load_u32(&rw->count, acquire) != RWMUTEX_WRITER)
@@ -141,6 +149,7 @@ static void write_leave(struct rwmutex *rw)
 	 * Relaxed: the owner alone clears it. */
 	bool shut = atomic_load_u32(&rw->pi.word, relaxed) & PILOCK_ABANDONED;
 
+	LOCK_EVENT(rwmutex_write_leave, rw, rw->pi.class);
 	/* Release: our writes are there for readers that enter; partner: read_enter. */
 	if (!shut)
 		atomic_and_u32(&rw->count, ~RWMUTEX_WRITER, release);
@@ -155,7 +164,8 @@ static int write_acquire(struct rwmutex *rw, const struct wait_limit *limit, uin
 
 	if (!check_acquire(rw, class, WRITE_HOLD, pc))
 		return -EDEADLK;
-	if (!pilock_try_fast(&rw->pi))
+	LOCK_POINT(rwmutex_write_lock);
+	if (LOCK_CHAOS(rwmutex_write_slow_way) || !pilock_try_fast(&rw->pi))
 		dead = pilock_lock_slow(&rw->pi, limit);
 	if (dead && dead != -EOWNERDEAD)
 		return dead;
@@ -164,11 +174,13 @@ static int write_acquire(struct rwmutex *rw, const struct wait_limit *limit, uin
 	rc = write_enter(rw, limit);
 	lock_thread()->waiting_for = NULL;
 	if (rc) {
+		LOCK_POINT(rwmutex_write_gave_up);
 		write_leave(rw);
 		return rc;
 	}
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(rw, class, WRITE_HOLD, pc);
+	LOCK_EVENT_AT(rwmutex_write_locked, rw, class, pc);
 	return dead;
 }
 
@@ -195,17 +207,23 @@ int rwmutex_read_lock_limit(struct rwmutex *rw, const struct wait_limit *limit) 
 
 bool rwmutex_read_try(struct rwmutex *rw) UNCHECKED_LOCKING
 {
-	if (!check_acquire(rw, rw->pi.class, READ_HOLD | CHECK_TRY, CALLER) || !read_enter(rw))
+	if (!check_acquire(rw, rw->pi.class, READ_HOLD | CHECK_TRY, CALLER) ||
+		LOCK_CHAOS(rwmutex_read_try_fails) || !read_enter(rw)) {
+		LOCK_POINT(rwmutex_read_try_failed);
 		return false;
+	}
 	lock_stat(rw->pi.class, LOCK_ACQUIRED);
 	note_read(rw, CALLER);
+	LOCK_EVENT(rwmutex_read_tried, rw, rw->pi.class);
 	return true;
 }
 
 void rwmutex_read_unlock(struct rwmutex *rw) UNCHECKED_LOCKING
 {
-	if (forget_read(rw, CALLER))
-		read_leave(rw);
+	if (!forget_read(rw, CALLER))
+		return;
+	LOCK_EVENT(rwmutex_read_unlock, rw, rw->pi.class);
+	read_leave(rw);
 }
 
 void rwmutex_write_lock(struct rwmutex *rw) UNCHECKED_LOCKING
@@ -228,16 +246,21 @@ bool rwmutex_write_try(struct rwmutex *rw) UNCHECKED_LOCKING
 	struct lock_class *class = rw->pi.class;
 	uint32_t none = 0;
 
-	if (!check_acquire(rw, class, WRITE_HOLD | CHECK_TRY, CALLER) || !pilock_try_fast(&rw->pi))
+	if (!check_acquire(rw, class, WRITE_HOLD | CHECK_TRY, CALLER) ||
+		LOCK_CHAOS(rwmutex_write_try_fails) || !pilock_try_fast(&rw->pi)) {
+		LOCK_POINT(rwmutex_write_try_failed);
 		return false;
+	}
 	/* Acquire; partner: read_leave. */
 	if (!atomic_cas_u32(&rw->count, &none, RWMUTEX_WRITER, acquire)) {
+		LOCK_POINT(rwmutex_try_finds_readers);
 		if (!pilock_unlock_fast(&rw->pi))
 			pilock_unlock_slow(&rw->pi);
 		return false;
 	}
 	lock_stat(class, LOCK_ACQUIRED);
 	check_acquired(rw, class, WRITE_HOLD | CHECK_TRY, CALLER);
+	LOCK_EVENT(rwmutex_write_tried, rw, class);
 	return true;
 }
 

@@ -33,10 +33,13 @@ int semaphore_down_limit(struct semaphore *s, const struct wait_limit *limit)
 
 	might_sleep();
 	waitq_begin(&s->wq, &e, true);
-	if (s->count)
+	if (s->count) {
+		LOCK_POINT(semaphore_down);
 		s->count--;
-	else
+	} else {
+		LOCK_EVENT(semaphore_wait, s, s->wq.lock.class);
 		rc = waitq_sleep(&s->wq, &e, limit); /* 0: a unit was given to us */
+	}
 	waitq_end(&s->wq, &e);
 	return rc;
 }
@@ -46,7 +49,7 @@ bool semaphore_try(struct semaphore *s)
 	bool got;
 
 	waitq_lock(&s->wq);
-	got = s->count > 0;
+	got = s->count > 0 && !LOCK_CHAOS(semaphore_try_fails);
 	if (got)
 		s->count--;
 	waitq_unlock(&s->wq);
@@ -58,6 +61,7 @@ void semaphore_up(struct semaphore *s)
 	event_signalled(s->wq.lock.class);
 	waitq_lock(&s->wq);
 	if (!waitq_wake_locked(&s->wq, 1)) {
+		LOCK_POINT(semaphore_up);
 		assert(s->count < UINT_MAX);
 		s->count++;
 	}

@@ -108,6 +108,7 @@ void waitq_enqueue(struct waitq *wq, struct wait_entry *e)
 	e->queued = true;
 	e->woken = false;
 	rbtree_insert(&wq->waiters, &e->node, waitq_less);
+	LOCK_EVENT(waitq_enqueue, wq, wq->lock.class);
 }
 
 void waitq_unlink(struct waitq *wq, struct wait_entry *e)
@@ -141,6 +142,7 @@ void waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio)
 void waitq_grant(struct waitq *wq, struct wait_entry *e)
 {
 	waitq_unlink(wq, e);
+	LOCK_POINT(waitq_grant);
 	waitq_nudge(wq, e);
 }
 
@@ -148,6 +150,7 @@ void waitq_grant(struct waitq *wq, struct wait_entry *e)
 void waitq_nudge(unused_arg struct waitq *wq, struct wait_entry *e)
 {
 	e->woken = true;
+	LOCK_EVENT(waitq_wake, wq, wq->lock.class);
 	sched_wake(e->thread);
 }
 
@@ -171,6 +174,7 @@ static void limit_reached(struct timer *timer)
 	/* Release: with the full fence of sched_wake before the look at the state; partner: the
 	 * look at `fired` after sched_prepare_sleep. */
 	atomic_store_u32(&t->fired, 1, release);
+	LOCK_POINT(waitq_limit_reached);
 	sched_wake(t->thread);
 }
 
@@ -181,10 +185,14 @@ static int sleep_result(
 	if (e->woken)
 		return 0;
 	/* Relaxed, both: ordered by sched_prepare_sleep's fence; nothing hangs on what they say. */
-	if (limit->interruptible && atomic_load_u32(&e->thread->killed, relaxed))
+	if (limit->interruptible && atomic_load_u32(&e->thread->killed, relaxed)) {
+		LOCK_POINT(waitq_killed);
 		return -EINTR;
-	if (timer && atomic_load_u32(&timer->fired, relaxed))
+	}
+	if (timer && atomic_load_u32(&timer->fired, relaxed)) {
+		LOCK_POINT(waitq_timed_out);
 		return -ETIMEDOUT;
+	}
 	return 1;
 }
 
@@ -195,11 +203,14 @@ static int sleep_until_result(struct waitq *wq, struct wait_entry *e, struct wai
 
 	for (;;) {
 		sched_prepare_sleep(limit->interruptible ? THREAD_SLEEPING_INTR : THREAD_SLEEPING);
+		LOCK_POINT(waitq_prepared);
 		rc = sleep_result(e, timer, limit);
 		if (rc <= 0)
 			break;
 		waitq_unlock(wq);
-		schedule();
+		LOCK_POINT(waitq_sleep);
+		if (!LOCK_CHAOS(waitq_wakes_at_once))
+			schedule();
 		waitq_lock(wq);
 	}
 	sched_cancel_sleep();
@@ -216,10 +227,11 @@ static int sleep_timed(struct waitq *wq, struct wait_entry *e, const struct wait
 		return -ETIMEDOUT;
 	timer_init(&timer.timer, limit_reached);
 	stack_shared_begin();
-	timer_start(&timer.timer, limit->deadline_ns);
+	timer_start(&timer.timer, LOCK_CHAOS(waitq_limit_early) ? 0 : limit->deadline_ns);
 	sleep_until_result(wq, e, &timer, limit);
 	waitq_unlock(wq);
 	timer_cancel_sync(&timer.timer);
+	LOCK_POINT(waitq_limit_cancelled);
 	stack_shared_end();
 	waitq_lock(wq);
 	rc = sleep_result(e, &timer, limit);

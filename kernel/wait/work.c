@@ -118,8 +118,10 @@ static struct workq *lock_target(struct work *w) UNCHECKED_LOCKING
 
 	if (q) {
 		waitq_lock(&q->q);
-		if (q->running == w)
+		if (q->running == w) {
+			LOCK_POINT(work_runs_at_home);
 			return q;
+		}
 		waitq_unlock(&q->q);
 	}
 	for (q = here; q; q = other_open(q)) {
@@ -139,6 +141,7 @@ static void link_item(struct workq *q, struct work *w) REQUIRES(&q->q)
 	/* Release: who finds home by an acquire load finds a queue that was set up. */
 	atomic_store_ptr(&w->home, q, release);
 	list_push_back(&q->items, &w->node);
+	LOCK_EVENT(work_link, w, q->q.lock.class);
 	waitq_wake_locked(&q->q, 1);
 }
 
@@ -214,6 +217,7 @@ bool work_cancel(struct work *w) UNCHECKED_LOCKING
 		return false;
 	there = is_linked_in(q, w);
 	if (there) {
+		LOCK_POINT(work_cancelled);
 		list_remove(&w->node);
 		tell_flushers(q, w->ticket, false);
 		/* Release: w is out of the queue before it can be claimed again. */
@@ -272,6 +276,7 @@ static struct workq *lock_place(struct work *w, uint64_t *ticket) UNCHECKED_LOCK
 			waitq_unlock(&q->q);
 		if (!claimed)
 			return NULL;
+		LOCK_POINT(work_about_to_link);
 		relax_step(&wait); /* its poster is about to link it */
 	}
 }
@@ -312,6 +317,7 @@ static struct work *next_item(struct workq *q, void (**fn)(struct work *w))
 	*fn = w->fn;
 	/* Acquire: sees what the claimers stored; release: w may be claimed again. Partner: the
 	 * exchange in work_claim. */
+	LOCK_EVENT(work_taken, w, q->q.lock.class);
 	atomic_xchg_u32(&w->queued, 0, acq_rel);
 	waitq_end(&q->q, &e);
 	return w;
