@@ -352,8 +352,17 @@ static bool held_in_range(struct range *range)
 static void report_held_memory(const void *ptr, size_t size, const char *what, uintptr_t pc)
 {
 	struct range range = {.base = (uintptr_t)ptr, .end = (uintptr_t)ptr + size};
+	struct lock_class *class;
+	const void *pinned;
 
-	if (!checking(lock_hart()) || !held_in_range(&range))
+	if (!checking(lock_hart()))
+		return;
+	pinned = check_pinned_in(range.base, range.end, &class);
+	if (pinned)
+		violated(&(struct violation){KIND_OWNERSHIP, what, pinned, class, pc},
+			"%s of memory with %s in it, which a queue still points to", what,
+			class->name);
+	if (pinned || !held_in_range(&range))
 		return;
 	violated(&(struct violation){KIND_OWNERSHIP, what, range.found.lock, range.found.class, pc},
 		"%s of memory with %s in it, which is held (acquired at %p)", what,

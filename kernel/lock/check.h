@@ -68,6 +68,8 @@ void check_forget_slow(struct lock_thread *t, const void *lock);
 void check_irq_entry_slow(void);
 bool check_held_slow(const void *lock);
 void check_guarded_slow(const void *lock, const char *what);
+void check_pin_slow(const void *obj, struct lock_class *class);
+void check_unpin_slow(const void *obj);
 void lockcheck_print_held_slow(const struct lock_hart *h);
 
 static inline bool check_acquire(
@@ -101,6 +103,20 @@ static inline void check_memory_free(const void *ptr, size_t size)
 {
 	if (CONFIG_LOCKCHECK)
 		check_memory_free_slow(ptr, size);
+}
+
+/* Something that is queued points to this lock, though nobody holds it: until the unpin, freeing
+ * its memory, or initialising it, is a report. As often unpinned as pinned. Either. */
+static inline void check_pin(const void *lock, struct lock_class *class)
+{
+	if (CONFIG_LOCKCHECK)
+		check_pin_slow(lock, class);
+}
+
+static inline void check_unpin(const void *lock)
+{
+	if (CONFIG_LOCKCHECK)
+		check_unpin_slow(lock);
 }
 
 /* Nothing may be held here: at thread exit, before idling, before a hart stops. */

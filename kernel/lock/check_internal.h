@@ -20,6 +20,9 @@ struct violation {
 void violated(const struct violation *v, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* A pinned lock in [base, end): its address, and its class; NULL: none. */
+const void *check_pinned_in(uintptr_t base, uintptr_t end, struct lock_class **class);
+
 /* False where nothing may be checked: a report is being printed here, or nothing runs here yet. */
 static inline bool checking(const struct lock_hart *h)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The condition variable (condvar.h). */
+/*
+ * The condition variable (condvar.h).
+ *
+ * The waiter's entry is queued while the caller's lock is being given up, with interrupts on. A
+ * kill that was asked for takes it off the queue like a timeout; a fault in between is a panic,
+ * because the entry lies on the stack (thread->waiting_entry; kernel/panic/fault.c).
+ */
 #include "kernel/wait/condvar.h"
 
 #include "kernel/wait/mixlock.h"

@@ -5,15 +5,24 @@
  * Why two walks prove a cycle: pi.c. Members past LINKS_MAX are counted but not compared one by
  * one; for a false report one of them would have had to leave and rejoin the same cycle between the
  * walks.
+ *
+ * A writer that waits for readers waits for each of them, so there a chain is a tree. Readers are
+ * known by their records of held locks, which they have in every configuration (rwmutex.c). The
+ * search goes down one way at a time, remembers that way only, and confirms it like a chain: each
+ * member is still in the same wait, so each reader among them, asleep, still reads.
  */
 #include "kernel/wait/cycle.h"
 
 #include "kernel/lock/check.h"
+#include "kernel/lock/held.h"
+#include "kernel/sched/table.h"
+#include "kernel/wait/rwmutex.h"
 #include "lib/printf.h"
 
 #define LINKS_MAX 16
 #define WALK_MAX 1024
 #define CARD_MAX 700
+#define SEARCH_MAX 64 /* links that a search through readers looks at */
 
 struct cycle {
 	unsigned length;
@@ -57,33 +66,125 @@ static bool walk_same(struct thread *me, const struct cycle *c)
 	return t == me && n == c->length;
 }
 
-static void print_card(char *card, const struct cycle *c)
+static size_t print_link(
+	char *card, size_t room, const struct pi_link *l, const struct thread *next)
+{
+	const struct lock_class *class = l->drain ? l->drain->pi.class : l->lock->class;
+	const void *lock = l->drain ? (void *)l->drain : (void *)l->lock;
+
+	return (size_t)snprintf(card, room, "\n  %s waits for %s (%p), %s by %s", l->thread->name,
+		class->name, lock, l->drain ? "read" : "held", next->name);
+}
+
+static void report_cycle(struct cycle *c)
 {
 	unsigned shown = MIN(c->length, (unsigned)LINKS_MAX);
+	const struct pi_link *first = &c->links[0];
+	struct pilock *lock = first->drain ? &first->drain->pi : first->lock;
+	char card[CARD_MAX] = "";
 	size_t at = 0;
 
 	for (unsigned i = 0; i < shown && at < CARD_MAX; i++) {
 		const struct pi_link *l = &c->links[i];
 
-		at += (size_t)snprintf(card + at, CARD_MAX - at,
-			"\n  %s waits for %s (%p), held by %s", l->thread->name,
-			l->lock->class->name, (void *)l->lock, l->owner->name);
+		at += print_link(card + at, CARD_MAX - at, l,
+			l->owner ? l->owner : c->links[(i + 1) % c->length].thread);
 	}
 	if (shown < c->length && at < CARD_MAX)
 		snprintf(card + at, CARD_MAX - at, "\n  and %u more", c->length - shown);
+	lockcheck_report(KIND_DEADLOCK, "cycle", lock, lock->class,
+		"%u thread%s wait%s for each other's locks%s", c->length, c->length == 1 ? "" : "s",
+		c->length == 1 ? "s" : "", card);
 }
 
 bool cycle_confirmed(struct thread *me)
 {
 	struct cycle c;
-	char card[CARD_MAX];
 
 	if (!walk(me, &c) || c.timed || !walk_same(me, &c))
 		return false;
-	print_card(card, &c);
-	lockcheck_report(KIND_DEADLOCK, "cycle", c.links[0].lock, c.links[0].lock->class,
-		"%u thread%s wait%s for each other's locks%s", c.length, c.length == 1 ? "" : "s",
-		c.length == 1 ? "s" : "", card);
+	report_cycle(&c);
+	return true;
+}
+
+/* ---- Through readers ------------------------------------------------------------------------- */
+
+struct search {
+	struct thread *me;
+	struct cycle path; /* from `me` to where the search is */
+	unsigned looked;
+};
+
+static bool reads(const struct thread *t, const struct rwmutex *rw)
+{
+	struct held_lock look;
+
+	for (unsigned i = 0; i < held_count(&t->lock.nr_held); i++)
+		if (held_look(&t->lock.held[i], &look) && look.lock == rw &&
+			(look.flags & CHECK_READ))
+			return true;
+	return false;
+}
+
+static bool search(struct search *s, struct thread *t);
+
+/* From the writer that the last link of the path is. */
+static bool search_readers(struct search *s, const struct rwmutex *rw)
+{
+	for (unsigned i = 0, end = thread_table_end(); i < end; i++) {
+		struct thread *t = thread_table_peek(i);
+
+		if (t && reads(t, rw) && search(s, t))
+			return true;
+	}
+	return false;
+}
+
+/* True: the path leads back to where it began. It is at most LINKS_MAX long, and so is this. */
+static bool search(struct search *s, struct thread *t)
+{
+	struct cycle *path = &s->path;
+	struct pi_link *link;
+
+	if (path->length && t == s->me)
+		return true;
+	if (path->length == LINKS_MAX || s->looked++ == SEARCH_MAX)
+		return false;
+	link = &path->links[path->length++];
+	pi_link(t, link);
+	/* A timed wait ends by itself. */
+	if (!link->timed && link->owner && search(s, link->owner))
+		return true;
+	if (!link->timed && link->drain && search_readers(s, link->drain))
+		return true;
+	path->length--;
+	return false;
+}
+
+/* The second look: all of them in the same waits, and so still holding what they held. */
+static bool path_same(const struct cycle *path)
+{
+	for (unsigned i = 0; i < path->length; i++) {
+		const struct pi_link *then = &path->links[i];
+		struct pi_link now;
+
+		pi_link(then->thread, &now);
+		if (now.serial != then->serial || now.owner != then->owner ||
+			now.drain != then->drain)
+			return false;
+		if (now.drain && !reads(path->links[(i + 1) % path->length].thread, now.drain))
+			return false;
+	}
+	return true;
+}
+
+bool cycle_through_readers(struct thread *me)
+{
+	struct search s = {.me = me};
+
+	if (!search(&s, me) || !path_same(&s.path))
+		return false;
+	report_cycle(&s.path);
 	return true;
 }
 

@@ -13,6 +13,12 @@
  */
 bool cycle_confirmed(struct thread *me);
 
+/*
+ * The same where a member may be a writer that waits for the readers of an rwmutex: looks for a way
+ * from `me`, which has published its wait, back to it. Looks at most at SEARCH_MAX links (cycle.c).
+ */
+bool cycle_through_readers(struct thread *me);
+
 /* The lock, just acquired in its plain form, has lost a holder. Reports, likewise. */
 void abandoned_report(const struct pilock *l, uint32_t dead_owner);
 

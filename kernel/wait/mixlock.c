@@ -65,7 +65,8 @@ void mixlock_init(struct mixlock *m, struct lock_class *class) UNCHECKED_LOCKING
 
 void mixlock_destroy(struct mixlock *m)
 {
-	work_cancel_sync(&m->drain);
+	if (work_cancel_sync(&m->drain))
+		check_unpin(m);
 	/* Whoever gave the lock up last is through with it. */
 	waitq_lock(&m->pi.wq);
 	assert(!atomic_load_u32(&m->pi.word, relaxed) && !guarded(&m->pi.wq.lock, m->first));
@@ -139,6 +140,8 @@ static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 	 * from last time, and sees what we stored. */
 	irq_off();
 	mine = work_claim(&m->drain);
+	if (mine)
+		check_pin(m, m->pi.class);
 	qs_read_begin();
 	waitq_unlock(&m->pi.wq);
 	LOCK_POINT(mixlock_passed);
@@ -149,31 +152,55 @@ static void pass_to_work_thread(struct mixlock *m) RELEASES(&m->pi.wq)
 	irq_on();
 }
 
-/* The caller owns the lock: runs at most `bound` of what is posted, gives the lock up or passes it
- * on. */
-static void release_posts(struct mixlock *m, unsigned bound, uintptr_t pc)
+/* With the rest of the queue. */
+static void pass_on(struct mixlock *m) RELEASES(&m->pi.wq)
+{
+	struct wait_entry *first = waitq_first(&m->pi.wq);
+
+	if (!first) {
+		pass_to_work_thread(m);
+		return;
+	}
+	LOCK_POINT(mixlock_pass_to_waiter);
+	pilock_grant_locked(&m->pi, first);
+	waitq_unlock(&m->pi.wq);
+}
+
+/* Runs at most *bound of what is posted; wq.lock held before and after, not in between. */
+static void run_posts(struct mixlock *m, unsigned *bound) REQUIRES(&m->pi.wq)
 {
 	struct mixwork *w;
 
-	LOCK_EVENT_AT(mixlock_unlock, m, m->pi.class, pc);
-	waitq_lock(&m->pi.wq);
-	while (bound-- > 0 && (w = pop(m))) {
+	for (; *bound > 0 && (w = pop(m)); --*bound) {
 		waitq_unlock(&m->pi.wq);
 		run(m, w);
 		waitq_lock(&m->pi.wq);
 	}
-	check_release(m, m->pi.class, HOLD, pc);
-	if (!m->first) {
+}
+
+/* The caller owns the lock: runs at most `bound` of what is posted, gives the lock up or passes it
+ * on. As with every pilock, nothing of it is touched once somebody else can have it. */
+static void release_posts(struct mixlock *m, unsigned bound, uintptr_t pc)
+{
+	uint32_t mine = my_word();
+	bool passed;
+
+	LOCK_EVENT_AT(mixlock_unlock, m, m->pi.class, pc);
+	for (;;) {
+		waitq_lock(&m->pi.wq);
+		run_posts(m, &bound);
+		check_release(m, m->pi.class, HOLD, pc);
+		if (m->first) {
+			pass_on(m);
+			return;
+		}
 		m->pi.posts_pending = false;
-		pilock_pass_locked(&m->pi);
-	} else if (waitq_first(&m->pi.wq)) {
-		LOCK_POINT(mixlock_pass_to_waiter);
-		pilock_grant_locked(&m->pi, waitq_first(&m->pi.wq));
-	} else {
-		pass_to_work_thread(m);
-		return;
+		passed = pilock_pass_or_clear(&m->pi);
+		waitq_unlock(&m->pi.wq);
+		if (passed || pilock_give_up(&m->pi, mine))
+			return;
+		check_acquired(m, m->pi.class, HOLD | CHECK_TRY, pc);
 	}
-	waitq_unlock(&m->pi.wq);
 }
 
 /* True: the lock was free and is the caller's. False: w is queued. *changed: for pi_propagate. */
@@ -242,6 +269,7 @@ void mixlock_drain(struct work *work)
 	waitq_lock(&m->pi.wq);
 	mine = pilock_take_passed(&m->pi, &changed);
 	waitq_unlock(&m->pi.wq);
+	check_unpin(m); /* not mine: it is not touched any more */
 	pi_propagate(changed);
 	qs_read_end();
 	if (!mine)

@@ -34,7 +34,8 @@
  * publishes last therefore finds all links. What it reads is not one snapshot, so it walks twice
  * and believes the cycle only if every member is still in the very same wait (wait_entry.serial):
  * then all of them slept in between the two walks, and who sleeps releases nothing. A cycle with
- * a timed wait in it ends by itself and is not reported.
+ * a timed wait in it ends by itself and is not reported. Where a chain ends at a writer that waits
+ * for the readers of an rwmutex, who inherit nothing, cycle.c goes on from every one of them.
  *
  * pi_shard.lock (irqlock, rank PI): "the PI lock of t", shared by threads with one hash
  *   Protects: t.waiting_entry, t.pi_waiters, and of what is filed there pilock.donated, .donation;
@@ -247,6 +248,7 @@ struct thread *pi_link(struct thread *t, struct pi_link *link) UNCHECKED_LOCKING
 		link->serial = e->serial;
 		link->timed = e->timed;
 		link->lock = e->pilock;
+		link->drain = e->drain;
 	}
 	if (e->queued && e->pilock) {
 		link->changed = donate_anew(e->pilock);
@@ -289,14 +291,14 @@ void pi_propagate(struct thread *t)
 bool pi_wait_begins(struct thread *owner)
 {
 	struct thread *me = current_thread(), *t = owner;
-	struct pi_link link;
+	struct pi_link link = {0};
 
 	for (unsigned n = 0; t && n < PI_WALK_MAX; n++) {
 		if (t == me)
 			return !cycle_confirmed(me);
 		t = pi_link(t, &link);
 	}
-	return true;
+	return !link.drain || !cycle_through_readers(me);
 }
 
 /* The scheduler's hook: t's own priority changed. */

@@ -12,6 +12,12 @@
  * before it queues. The owner's fast unlock is a compare-and-swap on the word without flags: it
  * comes before, and the waiter sees the lock free; or it fails, and the owner comes here and waits
  * for wq.lock.
+ *
+ * The last touch: while the word has QUEUED or ABANDONED it is had by way of wq.lock only, so the
+ * release of that is the last touch of who gave the lock up. A word without flags is had by one
+ * compare-and-swap: so an owner behind whom nobody is any more first clears QUEUED, then releases
+ * wq.lock, and then gives the lock up by the compare-and-swap of an uncontended unlock, or begins
+ * again if somebody has queued in between.
  */
 #include "kernel/wait/pilock.h"
 
@@ -393,13 +399,32 @@ void pilock_pass_locked(struct pilock *l)
 	}
 }
 
+bool pilock_pass_or_clear(struct pilock *l)
+{
+	uint32_t w = atomic_load_u32(&l->word, relaxed);
+
+	if (waitq_first(&l->wq) || l->posts_pending || (w & PILOCK_ABANDONED)) {
+		pilock_pass_locked(l);
+		return true;
+	}
+	pi_detach(l);
+	/* Relaxed: the lock stays the owner's. */
+	atomic_and_u32(&l->word, ~PILOCK_QUEUED, relaxed);
+	return false;
+}
+
 void pilock_unlock_slow(struct pilock *l)
 {
+	uint32_t mine = lock_thread()->handle;
+	bool passed;
+
 	if (!pilock_is_mine(l))
 		panic("%s released by a thread that does not hold it", l->class->name);
-	waitq_lock(&l->wq);
-	pilock_pass_locked(l);
-	waitq_unlock(&l->wq);
+	do {
+		waitq_lock(&l->wq);
+		passed = pilock_pass_or_clear(l);
+		waitq_unlock(&l->wq);
+	} while (!passed && !pilock_give_up(l, mine));
 }
 
 void pilock_recover(struct pilock *l)

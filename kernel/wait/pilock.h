@@ -30,6 +30,10 @@
  * that comes has it, a work thread has been asked to (mixlock.c); nobody else takes it. Meanwhile
  * the work thread inherits.
  *
+ * Lifetime: who gives the lock up does not touch it any more once somebody else can have it, so the
+ * memory may be freed by whoever had it last (the usual reference count under the lock itself).
+ * The exception is an rwmutex's reader: rwmutex.h.
+ *
  * This is the mechanism; context, ownership and rank checks are made by the flavours.
  */
 #ifndef KERNEL_WAIT_PILOCK_H
@@ -98,6 +102,18 @@ static inline bool pilock_unlock_fast(struct pilock *l)
 int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit);
 /* After a plain acquire of an abandoned lock: the report. The owner. */
 void pilock_not_robust(struct pilock *l);
+/*
+ * The owner by the word `mine` gives the lock up, wq.lock held: to the waiters or to nobody. True:
+ * done, and wq.lock is the last that the caller may touch of it. False: nobody is behind it; the
+ * word has no QUEUED now, and the lock is given up by pilock_give_up, after wq.lock.
+ */
+bool pilock_pass_or_clear(struct pilock *l) REQUIRES(&l->wq);
+/* The rest of that: true: done, nothing of the lock may be touched. False: somebody has queued. */
+static inline bool pilock_give_up(struct pilock *l, uint32_t mine)
+{
+	/* Release; partner: whoever takes the lock next. */
+	return atomic_cas_u32(&l->word, &mine, 0, release);
+}
 /* Releases after pilock_unlock_fast failed; panics if the running thread is not the owner. Thread.
  */
 void pilock_unlock_slow(struct pilock *l);

@@ -10,6 +10,9 @@
  * Reading is not recursive: a second read lock behind a waiting writer would wait for itself, and
  * is reported.
  *
+ * Lifetime: its memory may be freed by who had it last as the writer, like a mutex's; not by a
+ * reader, who may have entered while the writer before it is still on its way out.
+ *
  * `count`: bit 31 a writer holds it or waits for the readers, bits 0-30 readers.
  * rwmutex.drain (rank WAITQ): where the writer waits for the last reader.
  */

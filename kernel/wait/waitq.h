@@ -39,6 +39,7 @@ struct CAPABILITY("waitq") waitq {
 #define WAITQ_INIT(class_) {.lock = IRQLOCK_INIT(class_), .waiters = RBTREE_INIT}
 
 struct pilock;
+struct rwmutex;
 
 /* A thread in a queue, on the thread's stack. thread->waiting_entry names it while it is in use. */
 struct wait_entry {
@@ -46,6 +47,7 @@ struct wait_entry {
 	struct waitq *wq;
 	struct thread *thread;
 	struct pilock *pilock; /* the lock with an owner that it waits for, or NULL */
+	struct rwmutex *drain; /* it is the writer, and waits for the readers to leave; or NULL */
 	uint64_t serial;       /* of this wait among all of its thread (pi.c) */
 	uint8_t prio;	       /* what it is queued by */
 	bool exclusive;

@@ -8,7 +8,7 @@
  * Sources: kernel/lock/relax.c kernel/lock/context.c
  * Sources: kernel/lock/irqrwlock.c kernel/lock/seqlock.c kernel/lock/stat.c
  * Sources: kernel/lock/check.c kernel/lock/check_held.c kernel/lock/check_report.c
- * Sources: lib/string.c lib/printf.c
+ * Sources: kernel/lock/check_pin.c lib/string.c lib/printf.c
  */
 #include "tests/host/harness.h"
 

@@ -132,6 +132,42 @@ KTEST(mix, work_thread_runs_what_nobody_else_came_for)
 	wait_check_idle(&relay.lock.pi, "after the work thread");
 }
 
+/* Whoever locks it runs all that was passed on; the request to the work thread is still there. */
+static void free_what_is_queued(struct work *w unused_arg)
+{
+	unsigned reports;
+
+	pass_to_myself(MIXLOCK_THREAD_MAX + 2);
+	mixlock_lock(&relay.lock);
+	mixlock_unlock(&relay.lock);
+	check_all_in_order(0, MIXLOCK_THREAD_MAX + 2);
+	ktest_check(!pilock_owner(&relay.lock.pi));
+	ktest_expect_reports(KIND_OWNERSHIP);
+	check_memory_free(&relay, sizeof(relay));
+	reports = ktest_reports_seen();
+	ktest_check(reports == 1, "%u reports", reports);
+	count_up(&relay.ended);
+}
+
+KTEST(mix, freeing_it_while_a_work_thread_has_it_on_its_list_is_reported)
+{
+	struct work w;
+
+	if (!CONFIG_LOCKCHECK) {
+		ktest_skip("no lock checker");
+		return;
+	}
+	relay_init();
+	work_init(&w, free_what_is_queued);
+	work_queue(&w);
+	work_flush(&w);
+	ktest_check(seen(&relay.ended) == 1);
+	mixlock_destroy(&relay.lock);
+	ktest_expect_reports(KIND_OWNERSHIP);
+	check_memory_free(&relay, sizeof(relay));
+	ktest_check(ktest_reports_seen() == 0, "also after mixlock_destroy");
+}
+
 /* ---- From a handler, behind work that takes its time ------------------------------------------
  */
 
