@@ -241,7 +241,25 @@ static void say_machine(void)
 	say_memory();
 }
 
-/* Harts with the same ISA and MMU in a row share the line that says these. */
+/* In pieces, cut before a `_`: an ISA string may well be longer than a line of the log. */
+static void say_isa(const char *range, const char *isa)
+{
+	const size_t most = 120;
+
+	while (*isa) {
+		size_t n = strlen(isa);
+
+		if (n > most) {
+			for (n = most; n && isa[n] != '_'; n--)
+				;
+			n = n ? n : most;
+		}
+		log_info("hart%s: ISA %.*s", range, (int)n, isa);
+		isa += n;
+	}
+}
+
+/* Harts with the same ISA and MMU in a row share the lines that say these. */
 static void say_harts(void)
 {
 	char range[24];
@@ -256,7 +274,8 @@ static void say_harts(void)
 			strcmp(h->mmu_type, next->mmu_type) == 0)
 			continue;
 		snprintf(range, sizeof(range), first == i ? " %u" : "s %u-%u", first, i);
-		log_info("hart%s: %s, MMU %s", range, h->isa, h->mmu_type);
+		log_info("hart%s: MMU %s", range, h->mmu_type);
+		say_isa(range, h->isa);
 		first = i + 1;
 	}
 }

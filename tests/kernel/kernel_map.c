@@ -77,6 +77,53 @@ KTEST(kernel_map, user_space_and_what_is_no_address_are_not_mapped)
 			"not canonical");
 }
 
+/* Whether an area that the tree forbids to map has a part in this page. */
+static bool is_no_map(uint64_t pa)
+{
+	struct fdt_reserved_iter it;
+	struct fdt_reserved r;
+	int err;
+
+	fdt_reserved_begin(&it, arch_info.fdt);
+	while ((err = fdt_reserved_next(&it, &r)) != -ENOENT) {
+		if (!err && r.no_map && pa < r.start + r.size && pa + PAGE_SIZE > r.start)
+			return true;
+	}
+	return false;
+}
+
+/* Whether this page is one of those that the tree calls memory and the direct map has room for. */
+static bool in_ram(uint64_t pa)
+{
+	struct fdt_memory_iter it;
+	uint64_t start, size;
+	int err;
+
+	fdt_memory_begin(&it, arch_info.fdt);
+	while ((err = fdt_memory_next(&it, &start, &size)) != -ENOENT) {
+		if (!err && start >= arch_phys_base && pa >= start &&
+			pa + PAGE_SIZE <= MIN(start + size, (uint64_t)arch_phys_end))
+			return true;
+	}
+	return false;
+}
+
+static void check_shown(uint64_t pa)
+{
+	phys_t back = 0;
+	int prot = arch_kquery((uintptr_t)phys_to_virt(pa), &back);
+
+	if (is_no_map(pa)) {
+		ktest_check(prot == -EFAULT, "%#llx must not be mapped and is %d",
+			(unsigned long long)pa, prot);
+		return;
+	}
+	ktest_check(
+		prot > 0 && !(prot & ARCH_PROT_EXEC), "%#llx is %d", (unsigned long long)pa, prot);
+	ktest_check(
+		back == pa, "%#llx shows %#llx", (unsigned long long)pa, (unsigned long long)back);
+}
+
 KTEST(kernel_map, the_direct_map_shows_all_ram_of_the_tree_and_never_executable)
 {
 	struct fdt_memory_iter it;
@@ -91,15 +138,31 @@ KTEST(kernel_map, the_direct_map_shows_all_ram_of_the_tree_and_never_executable)
 		if (err || start < arch_phys_base)
 			continue;
 		for (uint64_t pa = align_up(start, PAGE_SIZE); pa + PAGE_SIZE <= end;
-			pa += align_down(step, PAGE_SIZE)) {
-			phys_t back = 0;
-			int prot = arch_kquery((uintptr_t)phys_to_virt(pa), &back);
+			pa += align_down(step, PAGE_SIZE))
+			check_shown(pa);
+	}
+}
 
-			ktest_check(prot > 0 && !(prot & ARCH_PROT_EXEC), "%#llx is %d",
-				(unsigned long long)pa, prot);
-			ktest_check(back == pa, "%#llx shows %#llx", (unsigned long long)pa,
-				(unsigned long long)back);
-		}
+/* The pages at both ends of such an area, and their neighbours. */
+KTEST(kernel_map, what_the_tree_forbids_to_map_is_not_mapped_and_its_neighbours_are)
+{
+	struct fdt_reserved_iter it;
+	struct fdt_reserved r;
+	int err;
+
+	fdt_reserved_begin(&it, arch_info.fdt);
+	while ((err = fdt_reserved_next(&it, &r)) != -ENOENT) {
+		uint64_t first = align_down(r.start, PAGE_SIZE);
+		uint64_t end = align_up(r.start + r.size, PAGE_SIZE);
+
+		if (err || !r.no_map || !in_ram(first) || !in_ram(end - PAGE_SIZE))
+			continue;
+		check_shown(first);
+		check_shown(end - PAGE_SIZE);
+		if (in_ram(first - PAGE_SIZE))
+			check_shown(first - PAGE_SIZE);
+		if (in_ram(end))
+			check_shown(end);
 	}
 }
 

@@ -53,6 +53,26 @@ def test_two_memory_ranges(tmp_path):
     assert len(set(got.lines(r"0x(8[08]000000)"))) == 2, got.text
 
 
+def test_memory_that_must_not_be_mapped(tmp_path):
+    """What the tree marks no-map, newer firmware its own memory, has no page of the kernel's."""
+    text = tree.add_node(tree.dump(tmp_path, 2), "reserved-memory",
+                         "#address-cells = <2>; #size-cells = <2>; ranges;",
+                         "kept@88001000 { no-map; reg = <0x0 0x88001000 0x0 0x3000>; };")
+    got = boot(tmp_path, text, 2, "mem; test kernel_map; test mm")
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert re.search(r"reserved: 0x88001000\.\.0x88004000 \(kept@88001000\)", got.text), got.text
+
+
+def test_long_isa_string_is_told_whole(tmp_path):
+    more = "".join("_xlongname%d" % i for i in range(40))
+    text = re.sub(r'(riscv,isa = "rv64[^"]*)"', rf'\g<1>{more}"', tree.dump(tmp_path, 2))
+    isa = re.search(r'riscv,isa = "([^"]+)"', text).group(1)
+    got = boot(tmp_path, text, 2)
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert "".join(got.lines(r"harts 0-1: ISA (\S+)")) == isa, got.text
+    assert got.lines(r"harts 0-1: MMU (\S+)"), got.text
+
+
 def test_hart_that_the_kernel_cannot_use(tmp_path):
     text = tree.edit(tree.dump(tmp_path, 4), "cpu@3", r'riscv,isa = "rv64', 'riscv,isa = "rv32')
     got = boot(tmp_path, text, 4)

@@ -51,3 +51,13 @@ def insert(text, head, line):
     start, _ = node(text, head)
     at = text.index("{", start) + 1
     return text[:at] + "\n" + line + text[at:]
+
+
+def add_node(text, head, properties, child):
+    """Puts a node into a node of the root, which is made with these properties if it is absent."""
+    if re.search(r"^[ \t]*" + head + r" \{", text, re.M):
+        at = text.rindex("}", *node(text, head))
+    else:
+        at = text.rindex("}")
+        child = f"{head} {{ {properties} {child} }};\n"
+    return text[:at] + child + text[at:]
