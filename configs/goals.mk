@@ -6,6 +6,7 @@
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
+	@:
 
 kernel-%:			## the kernel of configuration %
 	$(Q)$(MAKE) CONFIG=$* kernel
@@ -49,7 +50,11 @@ doctor:				## look at the tools, and say what to do
 	@[ -x $(PY) ] || { echo 'python3 is missing: `make deps` installs all tools'; exit 1; }
 	@$(PY) tests/qemu/doctor
 
-deps: $(addprefix $(DEPS)/,build run debug test check verify)	## install all tools
+# Looks anew, also for what was there before.
+GROUPS_OF_TOOLS := build run debug test check verify
+deps:				## install all tools
+	@configs/deps.sh $(GROUPS_OF_TOOLS)
+	@mkdir -p $(DEPS) && touch $(addprefix $(DEPS)/,$(GROUPS_OF_TOOLS))
 
 clean:				## remove build/
 	@rm -rf build

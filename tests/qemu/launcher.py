@@ -27,6 +27,10 @@ LIMIT = 1200		# seconds, where nothing else is said and nobody sits at the termi
 
 QEMU_LEAST = (7, 2)
 SMP_MAX = 512		# of QEMU's machine
+# How many harts each OpenSBI was seen to carry on QEMU's virt machine.
+CARRIES = {(1, 1): 128, (1, 3): 128, (1, 5): 32, (1, 6): 96, (1, 7): 96}
+BANNER_LIMIT = 60	# seconds until OpenSBI has said its name, a last resort
+SILENCE = 30		# seconds without a word from the firmware until the user gets a hint
 
 
 class CannotStart(Exception):
@@ -59,23 +63,73 @@ def memory(text):
     return str(text)
 
 
+def said_by(words):
+    """What a program that takes no input prints, or None if it does not run to an end."""
+    try:
+        return subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              errors="replace", stderr=subprocess.STDOUT, timeout=60).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
 def qemu_version(qemu):
     """(major, minor, micro), or None if it is no QEMU."""
-    try:
-        said = subprocess.run([qemu, "--version"], stdin=subprocess.DEVNULL, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
-    except OSError:
-        return None
-    m = re.search(r"QEMU emulator version (\d+)\.(\d+)(?:\.(\d+))?", said)
+    m = re.search(r"QEMU emulator version (\d+)\.(\d+)(?:\.(\d+))?",
+                  said_by([qemu, "--version"]) or "")
     return tuple(int(n or 0) for n in m.groups()) if m else None
 
 
-def demand_version(qemu):
-    """An old QEMU would hang without a word."""
+def qemu_fault(qemu):
+    """Why this program cannot run the kernel, or None."""
     found = qemu_version(qemu)
-    if not found or found < QEMU_LEAST:
-        raise CannotStart("%s: 7.2 or newer is needed, this is %s; `make doctor` says what to do"
-                          % (qemu, ".".join(map(str, found)) if found else "no QEMU that runs"))
+    if not found:
+        return "it is no QEMU that runs"
+    if found < QEMU_LEAST:
+        return "this is %s, 7.2 or newer is needed" % ".".join(map(str, found))
+    if not re.search(r"\brv64\b", said_by([qemu, "-cpu", "help"]) or ""):
+        return "it is a QEMU for other processors than riscv64"
+    return None
+
+
+def demand_qemu(qemu):
+    """An old QEMU would hang without a word."""
+    fault = qemu_fault(qemu)
+    if fault:
+        raise CannotStart("%s: %s; `make doctor` says what to do" % (qemu, fault))
+
+
+def opensbi(qemu, bios=None):
+    """The firmware's version, None if it is not OpenSBI, and what it printed: started alone."""
+    words = [qemu, "-M", "virt", "-display", "none", "-nodefaults", "-serial", "stdio",
+             "-bios", bios or "default"]
+    guest = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+    limit = threading.Timer(BANNER_LIMIT, guest.kill)
+    limit.start()
+    text, found = "", None
+    try:
+        for raw in guest.stdout:
+            text += raw.decode("utf-8", "replace")
+            found = re.search(r"OpenSBI v?(\d+)\.(\d+)(?:\.(\d+))?", text)
+            if found:
+                break
+    finally:
+        limit.cancel()
+        guest.kill()
+        guest.wait()
+        guest.stdout.close()
+    return found and tuple(int(n) for n in found.groups() if n), text
+
+
+def warn_of_firmware(guest):
+    """Newer OpenSBI says nothing at all if there are more harts than it carries."""
+    if guest.smp <= min(CARRIES.values()):
+        return
+    found, _ = opensbi(guest.qemu, guest.bios)
+    carried = CARRIES.get(found[:2]) if found else None
+    if carried and guest.smp > carried:
+        print("SMP=%d: OpenSBI %s carries %d harts; perhaps it does not even start."
+              % (guest.smp, ".".join(map(str, found)), carried), file=sys.stderr, flush=True)
 
 
 def icount_args(shift):
@@ -120,6 +174,9 @@ class Guest:
         for what, path in (("kernel", self.kernel), ("DTB", self.dtb)):
             if path and not os.path.exists(path):
                 raise CannotStart("%s %s: there is no such file" % (what, path))
+        # A name without a folder is one of QEMU's own.
+        if self.bios and os.sep in self.bios and not os.path.isfile(self.bios):
+            raise CannotStart("BIOS %s: there is no such file" % self.bios)
         words = [self.qemu, "-M", "virt", "-smp", str(self.smp), "-m", self.mem,
                  "-display", "none", "-nodefaults", "-monitor", "none",
                  "-bios", self.bios or "default", "-kernel", self.kernel]
@@ -251,6 +308,16 @@ def ends_line(log):
         return True
 
 
+def hint_at_silence(guest, log):
+    """Firmware says its name first: without it, not even the kernel's clear lines will come."""
+    said = os.path.exists(log) and os.path.getsize(log)
+    if guest.process.poll() is None and not said:
+        end = "Ctrl-A x ends it" if sys.stdin is not None and sys.stdin.isatty() else "^C ends it"
+        print("Nothing was said for %d seconds: perhaps the firmware does not carry %d harts, or is"
+              " not OpenSBI.\r\n`make doctor` looks at it; %s." % (SILENCE, guest.smp, end),
+              file=sys.stderr, end="\r\n", flush=True)
+
+
 def interactive(guest, log=None):
     """The guest on this terminal: the serial line is standard input and output, kept in `log` too.
 
@@ -261,13 +328,21 @@ def interactive(guest, log=None):
     line = "stdio,id=line,signal=off" + (",mux=on" if on_terminal else "")
     if log:
         line += ",logfile=" + log.replace(",", ",,")
+        if os.path.exists(log):
+            os.unlink(log)
     guest.serial_args = ["-chardev", line, "-serial", "chardev:line"]
     if on_terminal:
         guest.serial_args += ["-mon", "chardev=line"]
     sys.stdout.flush()
+    hint = threading.Timer(SILENCE, hint_at_silence, (guest, log))
+    hint.daemon = True
     with Terminal():
         guest.start(stdin=None if sys.stdin else subprocess.DEVNULL, stdout=None, stderr=None)
+        if log:
+            hint.start()
         try:
             return guest.wait()
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
+        finally:
+            hint.cancel()
