@@ -91,6 +91,7 @@ static void init_thread(void *arg unused_arg)
 	drivers_probe(arch_info.fdt, DRIVER_DEVICE);
 	log_info("harts: %u of %u online", bringup_start(), nr_harts);
 	shell_start();
+	hart_await_rest();
 }
 
 /* ---- The tree and the options --------------------------------------------------------------- */
@@ -134,6 +135,7 @@ static const char *const known_options[] = {
 	"watchdog",
 	"hartwait",
 	"lockchaos",
+	"hartlate",
 };
 
 static bool known(const struct bootarg *arg)
@@ -179,12 +181,35 @@ static void read_chaos(const char *args)
 		lock_chaos_set(seed);
 }
 
+/* hartwait= milliseconds, for trees that name harts which never come; hartlate= the index of a hart
+ * that is to come late, for tests (the boot hart cannot: then the next one). */
+static void read_hart_options(const char *args)
+{
+	struct bootarg run;
+	uint64_t n;
+	int err = bootargs_get_u64(args, "hartwait", &n);
+
+	if (!err && n <= HARTWAIT_MAX_MS) {
+		hart_set_patience(n * NS_PER_MS);
+		/* Who says how long to wait is waited for. */
+		hart_set_hold(n * NS_PER_MS);
+	} else if (err != -ENOENT) {
+		log_warn("hartwait=: not a number of milliseconds up to %u", HARTWAIT_MAX_MS);
+	} else if (bootargs_find(args, "run", &run)) {
+		/* A script finds every hart that will ever come. */
+		hart_set_hold(UINT64_MAX);
+	}
+	err = bootargs_get_u64(args, "hartlate", &n);
+	if (!err && n < CONFIG_MAX_HARTS)
+		hart_hold_back((unsigned)n);
+	else if (err != -ENOENT)
+		log_warn("hartlate=: not the index of a hart");
+}
+
 static void read_options(void)
 {
 	const char *args = fdt_bootargs(arch_info.fdt);
 	char word[32];
-	uint64_t ms;
-	int err;
 
 	log_info("boot arguments: %s", args[0] ? args : "(none)");
 	say_unknown_options(args);
@@ -192,12 +217,7 @@ static void read_options(void)
 	if (!relax_init(word))
 		log_warn("relax=%s: neither pause nor turn: pause", word);
 	read_chaos(args);
-	/* Milliseconds, for trees that name harts which never come. */
-	err = bootargs_get_u64(args, "hartwait", &ms);
-	if (!err && ms <= HARTWAIT_MAX_MS)
-		hart_set_patience(ms * NS_PER_MS);
-	else if (err != -ENOENT)
-		log_warn("hartwait=: not a number of milliseconds up to %u", HARTWAIT_MAX_MS);
+	read_hart_options(args);
 	if (bootargs_get(args, "shell", word, sizeof(word)) && strcmp(word, "kernel") != 0)
 		log_warn("shell=%s: there is only the kernel's", word);
 }

@@ -16,12 +16,16 @@
 const struct fdt_hart *hart_found(unsigned index);
 /* h (zeroed but for what is the caller's) becomes the hart of this index: not started yet. */
 void hart_attach(struct hart_meta *h, unsigned index);
-/* Called by a hart that came online after it had been given up, on it, SIE off. */
+/* Called by a hart that came online after the boot had gone on, or just then; on it, SIE off. */
 void hart_set_late_hook(void (*late)(struct hart_meta *h));
-/* How long hart_start_all waits without any arrival before it gives the missing ones up. */
+/* After how long without any arrival the missing ones are given up. */
 void hart_set_patience(uint64_t ns);
-/* How hart_start_all waits, in the thread that called it: sleeps for about a millisecond. */
-void hart_set_nap(void (*nap)(void));
+/* After how long without any arrival hart_start_all returns, if that is earlier. */
+void hart_set_hold(uint64_t ns);
+/* How the two below wait, in the thread that calls them: sleeps for about so long. */
+void hart_set_nap(void (*nap)(uint64_t ns));
+/* This hart, once started, does not arrive before the boot has gone on without it: for tests. */
+void hart_hold_back(unsigned index);
 
 /* Harts of the tree that are not among nr_harts: disabled, unsuited, or too many. */
 struct hart_skips {

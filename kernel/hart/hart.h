@@ -111,11 +111,13 @@ const char *hart_state_name(enum hart_state s);
  * memory: the others get theirs in kernel/task/bringup.c. Boot hart, once, nothing held. */
 void hart_discover(void);
 /*
- * Starts every hart that is HART_OFFLINE: all calls first, then waits for arrivals by progress; a
- * hart that does not come is HART_FAILED and said so. Thread, may sleep (hart_set_nap). Returns how
- * many are online.
+ * Starts every hart that is HART_OFFLINE: all calls first, then waits for arrivals by progress, not
+ * for long if there is none: who is missing then is said so, stays HART_STARTING and may still
+ * come. Thread, may sleep (hart_set_nap). Returns how many are online.
  */
 unsigned hart_start_all(void);
+/* Waits for those; who does not come is HART_FAILED, and said so. Thread, may sleep. */
+void hart_await_rest(void);
 /* Called by a hart in hart_main, SIE off: opens the mailbox, joins harts_online, flushes its TLB,
  * says that it arrived. The boot hart calls it too. */
 void hart_join(struct hart_meta *h);

@@ -3,10 +3,11 @@
  * Starting harts, and their arrival.
  *
  * All starts are issued first, then the arrivals are awaited: a start costs the firmware
- * milliseconds, but they overlap. Nobody decides by the clock how fast a hart has to be: as long as
- * harts arrive, there is patience; after patience_ns without any arrival, those that are missing
- * are marked failed and the system goes on. A hart that arrives even later is taken in as if
- * nothing had been.
+ * milliseconds, but they overlap. A hart that the firmware does not know is failed at once. Nobody
+ * decides by the clock how fast the others have to be: as long as harts arrive, there is patience.
+ * After hold_ns without any arrival the boot goes on without those that are missing, which stay
+ * STARTING; after patience_ns they are marked failed. A hart that arrives late, or even later, is
+ * taken in as if nothing had been.
  *
  * The handshake
  *   starter   fills the hart_meta, state = STARTING (release), HSM start. The SBI call and the
@@ -20,7 +21,7 @@
  * boot code there recognises it and stops it; here it is seen as a hart that was started and is
  * stopped.
  *
- * No locks: hart_start_all is called once, by boot.
+ * No locks: hart_start_all and hart_await_rest are called once, by one thread of the boot.
  */
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
@@ -32,15 +33,27 @@
 #include "lib/errno.h"
 
 #define PATIENCE_NS (30 * NS_PER_SEC)
+#define HOLD_NS (3 * NS_PER_SEC)
+/* Between two looks while everybody waits, and while the boot went on. */
+#define NAP_NS NS_PER_MS
+#define LONG_NAP_NS (50 * NS_PER_MS)
+#define NOBODY UINT_MAX
 
 /* Asking the firmware costs a call a hart: once in so many naps. */
 #define LOST_NAPS 16
 
-static uint64_t patience_ns = PATIENCE_NS;
-static void (*nap)(void) = relax;
+static uint64_t patience_ns = PATIENCE_NS, hold_ns = HOLD_NS;
+static void (*nap)(uint64_t ns);
 static void (*late_hook)(struct hart_meta *h);
+/* The boot waits for nobody any more: who arrives from now on is late. */
+static atomic_bool gone_on;
+/* Index of a hart that is kept from arriving before that. */
+static unsigned held_back = NOBODY;
+/* The last arrival that was seen, and how many there were then. */
+static uint64_t arrival_ns;
+static unsigned nr_arrived;
 
-void hart_set_nap(void (*fn)(void))
+void hart_set_nap(void (*fn)(uint64_t ns))
 {
 	nap = fn;
 }
@@ -48,6 +61,16 @@ void hart_set_nap(void (*fn)(void))
 void hart_set_patience(uint64_t ns)
 {
 	patience_ns = ns;
+}
+
+void hart_set_hold(uint64_t ns)
+{
+	hold_ns = ns;
+}
+
+void hart_hold_back(unsigned index)
+{
+	held_back = index;
 }
 
 void hart_set_late_hook(void (*fn)(struct hart_meta *h))
@@ -153,31 +176,71 @@ static void give_up_missing(void)
 	}
 }
 
-unsigned hart_start_all(void)
+/* Until nobody is missing (true), or nobody has arrived for limit_ns. */
+static bool await(uint64_t limit_ns, uint64_t nap_ns)
 {
-	unsigned online = 0, naps = 0;
-	uint64_t since;
+	for (unsigned naps = 1; count_state(HART_STARTING) + count_state(HART_OFFLINE); naps++) {
+		unsigned arrived = count_state(HART_ONLINE);
 
-	start_round();
-	since = clock_now_ns();
-	while (count_state(HART_STARTING) + count_state(HART_OFFLINE)) {
-		unsigned now_online = count_state(HART_ONLINE);
-
-		if (now_online != online) {
-			online = now_online;
-			since = clock_now_ns();
-		} else if (clock_now_ns() - since >= patience_ns) {
-			give_up_missing();
-			break;
+		if (arrived != nr_arrived) {
+			nr_arrived = arrived;
+			arrival_ns = clock_now_ns();
+		} else if (clock_now_ns() - arrival_ns >= limit_ns) {
+			return false;
 		}
-		nap();
+		nap(nap_ns);
 		start_round();
-		if (++naps % LOST_NAPS == 0)
+		if (naps % LOST_NAPS == 0)
 			repeat_lost_starts();
 	}
-	/* What the harts stored before they joined. Partner: the release in hart_join. */
-	fence_acquire();
+	return true;
+}
+
+static void say_missing(void)
+{
+	for_each_hart(h)
+		if (atomic_load_u32(&h->state, relaxed) == HART_STARTING)
+			log_warn(
+				"hart %u: hartid %lu was started and is silent: going on, it joins "
+				"when it comes",
+				h->index, (unsigned long)h->hartid);
+}
+
+unsigned hart_start_all(void)
+{
+	if (held_back == boot_hart.index)
+		held_back = (held_back + 1) % nr_harts;
+	start_round();
+	arrival_ns = clock_now_ns();
+	if (!await(MIN(hold_ns, patience_ns), NAP_NS)) {
+		if (hold_ns >= patience_ns)
+			give_up_missing();
+		else
+			say_missing();
+	}
+	atomic_store_bool(&gone_on, true, relaxed);
+	/* Full: before the caller looks who is online; who is not by then calls the late hook.
+	 * Partner: hart_join. It is also the acquire of what the harts stored before they joined.
+	 */
+	fence_full();
 	return count_state(HART_ONLINE);
+}
+
+void hart_await_rest(void)
+{
+	if (!await(patience_ns, LONG_NAP_NS))
+		give_up_missing();
+}
+
+/* For tests of late arrivals: a hart that takes its time, as a slow firmware would make it. */
+static void wait_if_held_back(const struct hart_meta *h)
+{
+	struct relax wait = RELAX_INIT;
+
+	if (h->index != held_back)
+		return;
+	while (!atomic_load_bool(&gone_on, relaxed))
+		relax_step(&wait);
 }
 
 void hart_join(struct hart_meta *h)
@@ -185,6 +248,8 @@ void hart_join(struct hart_meta *h)
 	uint32_t before = h == &boot_hart ? HART_OFFLINE : HART_STARTING;
 
 	assert(h == this_hart());
+	if (h != &boot_hart)
+		wait_if_held_back(h);
 	h->arrived = arch_time();
 	hart_mailbox_open(h);
 	hart_obey_stop();
@@ -205,6 +270,9 @@ void hart_join(struct hart_meta *h)
 	if (before == HART_FAILED) {
 		h->failure = 0;
 		log_warn("hartid %lu had been given up", (unsigned long)h->hartid);
-		late_hook(h);
 	}
+	/* The state before the look. Partner: hart_start_all. */
+	fence_full();
+	if (atomic_load_bool(&gone_on, relaxed))
+		late_hook(h);
 }

@@ -168,8 +168,7 @@ static void late_work_fn(struct work *w unused_arg)
 
 static struct work late_work = WORK_INIT(late_work_fn);
 
-/* A faulting item ended the work thread of `h`, which calls this as its last thread act. It is
- * bound to its hart, so this hart is online. */
+/* A faulting item ended the work thread of `h`; called by the reaper. */
 static void work_thread_is_lost(struct hart_meta *h)
 {
 	if (start_work_thread(h))
@@ -181,21 +180,18 @@ static void hart_is_late(struct hart_meta *h unused_arg)
 	work_queue(&late_work);
 }
 
-static void nap(void)
-{
-	sched_sleep_ns(NS_PER_MS);
-}
-
 unsigned bringup_start(void)
 {
 	unsigned online;
 
-	hart_set_nap(nap);
+	hart_set_nap(sched_sleep_ns);
 	hart_set_late_hook(hart_is_late);
 	work_thread_lost = work_thread_is_lost;
 	/* The boot hart's first: from here on work has somewhere to go. */
 	start_work_threads();
 	online = hart_start_all();
-	start_work_threads();
+	/* By work, as for harts that come late: so it is never done twice at once. */
+	work_queue(&late_work);
+	work_flush(&late_work);
 	return online;
 }

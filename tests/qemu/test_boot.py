@@ -100,3 +100,44 @@ def test_prompt_answers_after_boot():
     with Shell(smp=4) as shell:
         assert online(shell.ask("harts")) == 4
         assert shell.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def wait_online(shell, harts):
+    """Harts join in their own time: asks until all are there, or the guest ends."""
+    text = shell.ask("harts")
+    while online(text) < harts:
+        text = shell.ask("harts")
+    return text
+
+
+def late(text, said):
+    found = re.search(r"hart (\d+): hartid \d+ was started and " + said, text)
+    assert found, text
+    return found.group(1)
+
+
+def works_on(shell, hart):
+    """It has its work thread, answers calls, and runs threads."""
+    while not re.search(rf"\bwork/{hart}\b", shell.ask("ps")):
+        pass
+    for test in ("ipi", "work", "sched.affinity"):
+        assert re.search(r"\b0 failed", shell.ask(f"test {test}")), test
+
+
+def test_hart_that_is_late_does_not_hold_the_prompt_back_and_joins():
+    with Shell(smp=4, append="shell=kernel hartlate=2") as shell:
+        hart = late(shell.child.before, "is silent: going on")
+        wait_online(shell, 4)
+        works_on(shell, hart)
+        assert "had been given up" not in shell.ask("log level=warn")
+        assert shell.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def test_hart_that_comes_after_it_was_given_up_joins():
+    with Shell(smp=4, append="shell=kernel hartlate=2 hartwait=1") as shell:
+        hart = late(shell.child.before, "did not arrive: failed")
+        wait_online(shell, 4)
+        works_on(shell, hart)
+        assert re.search(rf"hart {hart}: warning: hartid \d+ had been given up",
+                         shell.ask("log level=warn"))
+        assert shell.end("poweroff") == EXIT["EXIT_OK"]

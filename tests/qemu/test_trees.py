@@ -3,7 +3,7 @@
 import re
 
 import tree
-from guest import EXIT, run
+from guest import EXIT, Shell, run
 from test_boot import online
 
 
@@ -89,6 +89,16 @@ def test_hart_that_the_firmware_does_not_have(tmp_path):
     assert got.status == EXIT["EXIT_OK"], got.text
     assert online(got.text) == 3, got.text
     assert re.search(r"^\s*\d+\s+(?:0x)?3\s+failed", got.text, re.M), got.text
+
+
+def test_hart_that_never_comes_does_not_hold_the_prompt_back(tmp_path):
+    dtb = tree.build(tmp_path, tree.dump(tmp_path, 4))
+    with Shell(smp=3, dtb=dtb) as shell:
+        assert "hartid 3 was started and is silent: going on" in shell.child.before
+        assert "did not arrive" not in shell.child.before
+        assert online(shell.ask("harts")) == 3
+        shell.expect("hartid 3 was started and did not arrive: failed")
+        assert shell.end("poweroff") == EXIT["EXIT_OK"]
 
 
 def test_tree_without_memory_ends_in_one_clear_line(tmp_path):
