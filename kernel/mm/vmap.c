@@ -168,6 +168,8 @@ void vmap_info(struct vmap_info *out)
 {
 	vmap_lock();
 	*out = info;
+	rbtree_for_each(node, &unused)
+		out->holes++;
 	vmap_unlock();
 }
 

@@ -26,6 +26,7 @@ void vmap_flush(void);
 struct vmap_info {
 	size_t ranges, pages;		/* mapped now */
 	size_t lazy_ranges, lazy_pages; /* unmapped, not yet flushed */
+	size_t holes;			/* stretches of free addresses, an object each */
 	uint64_t flushes;		/* shoot-downs sent */
 };
 void vmap_info(struct vmap_info *out);

@@ -7,9 +7,9 @@
  * failure's text is written by whoever raised the count from 0, and read after all have ended.
  *
  * After each test what is left is compared with what was there: threads, slab objects, free pages.
- * Counted as free: the thread table and kernel page tables, which never shrink, and slabs, whose
- * number depends on how their objects lie. Things end a little after
- * their test (a dying thread's stack), so a difference is looked at again before it counts.
+ * Counted as free: the thread table and kernel page tables, which never shrink, slabs, whose
+ * number depends on how their objects lie, and holes in the vmap, likewise. Things end a little
+ * after their test (a dying thread's stack), so a difference is looked at again before it counts.
  */
 #include "tests/kernel/ktest.h"
 
@@ -17,6 +17,7 @@
 #include "kernel/lock/relax.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/slab.h"
+#include "kernel/mm/vmap.h"
 #include "kernel/sched/sched.h"
 #include "kernel/shell/command.h"
 #include "kernel/task/thread.h"
@@ -203,12 +204,14 @@ bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg)
 static size_t live_objects(void)
 {
 	struct slab_info info;
+	struct vmap_info vmap;
 	size_t sum = 0;
 
 	for (unsigned i = 0; slab_info(i, &info); i++)
 		if (info.name)
 			sum += info.objects - info.cached;
-	return sum;
+	vmap_info(&vmap);
+	return sum - vmap.holes;
 }
 
 static void take_level(struct level *out)

@@ -2,6 +2,7 @@
 /* Work queues: what was asked for runs once, in order; flush and cancel mean what they say. */
 #include "kernel/hart/call.h"
 #include "kernel/wait/completion.h"
+#include "kernel/wait/mutex.h"
 #include "kernel/wait/work.h"
 #include "tests/kernel/wait_util.h"
 
@@ -287,4 +288,82 @@ KTEST(work, queue_that_closes_hands_its_work_on)
 	hart_call(stopped, queue_in_handler, &bench.item[1]);
 	work_flush(&bench.item[1]);
 	ktest_check(seen(&bench.run) == ITEMS + 2);
+}
+
+/* ---- A worker that dies -----------------------------------------------------------------------
+ */
+
+WAIT_TEST_CLASS(test_work_mutex_class, "test.work.mutex");
+static struct mutex left_locked;
+static atomic_u32 ran_on; /* index + 1 */
+
+static void die_with_lock(struct work *w)
+{
+	char *nowhere = NULL;
+
+	(void)w;
+	mutex_lock(&left_locked);
+	complete(&bench.entered);
+	ktest_check(ktest_eventually(seen(&bench.gate_open)));
+	/* The compiler is not to know what this is. */
+	__asm__ volatile("" : "+r"(nowhere));
+	*nowhere = 0;
+	ktest_fail(__FILE__, __LINE__, "a store to nowhere went through");
+}
+
+static void say_hart(struct work *w)
+{
+	(void)w;
+	atomic_store_u32(&ran_on, this_hart_unstable()->index + 1, release);
+}
+
+/* Whether an item of that hart runs there, and not on another one for want of a worker. */
+static bool works_itself(struct hart_meta *h)
+{
+	struct work *w = &bench.item[ITEMS - 1];
+
+	hart_call(h, queue_in_handler, w);
+	work_flush(w);
+	return seen(&ran_on) == h->index + 1;
+}
+
+static void kill_worker_of(struct hart_meta *h)
+{
+	unsigned behind = ITEMS - 2;
+
+	bench_init(log_work);
+	mutex_init(&left_locked, &test_work_mutex_class);
+	work_init(&bench.item[0], die_with_lock);
+	work_init(&bench.item[ITEMS - 1], say_hart);
+	hart_call(h, queue_in_handler, &bench.item[0]);
+	wait_for_completion(&bench.entered);
+	for (unsigned i = 1; i <= behind; i++)
+		hart_call(h, queue_in_handler, &bench.item[i]);
+	ktest_check(work_pending(h) == behind, "%u", work_pending(h));
+	atomic_store_u32(&bench.gate_open, 1, release);
+	/* Its item ends with it; what stood behind it runs once, in order; its lock says so. */
+	work_flush(&bench.item[0]);
+	for (unsigned i = 1; i <= behind; i++)
+		work_flush(&bench.item[i]);
+	ktest_check(seen(&bench.run) == behind, "%u", seen(&bench.run));
+	for (unsigned i = 0; i < behind; i++)
+		ktest_check(bench.log.who[i] == i + 1, "place %u has %u", i, bench.log.who[i]);
+	ktest_check(mutex_lock_robust(&left_locked) == -EOWNERDEAD);
+	mutex_recover(&left_locked);
+	mutex_unlock(&left_locked);
+	ktest_check(ktest_eventually(works_itself(h)), "hart %u has no worker", h->index);
+	/* The one that died can be queued again. */
+	work_init(&bench.item[0], log_work);
+	ktest_check(work_queue(&bench.item[0]));
+	work_flush(&bench.item[0]);
+	ktest_check(seen(&bench.run) == behind + 1);
+}
+
+KTEST(work, worker_that_dies_in_its_work_is_replaced)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, &harts_online)
+		if (hart < 3)
+			kill_worker_of(harts[hart]);
 }
