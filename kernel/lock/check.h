@@ -72,6 +72,22 @@ void check_pin_slow(const void *obj, struct lock_class *class);
 void check_unpin_slow(const void *obj);
 void lockcheck_print_held_slow(const struct lock_hart *h);
 
+/* Records of threads per hashed block of memory (check.c). */
+#define CHECK_FILTER_SLOTS 256
+#define CHECK_FILTER_SHIFT 8
+extern atomic_u32 check_filter[CHECK_FILTER_SLOTS];
+
+static inline atomic_u32 *check_filter_of(uintptr_t address)
+{
+	return &check_filter[(address >> CHECK_FILTER_SHIFT) % CHECK_FILTER_SLOTS];
+}
+
+static inline void check_filter_add(const void *lock, uint32_t n)
+{
+	/* Relaxed: whoever frees the memory has been told by the lock's user, in order. */
+	atomic_add_u32(check_filter_of((uintptr_t)lock), n, relaxed);
+}
+
 static inline bool check_acquire(
 	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {

@@ -23,6 +23,14 @@ void violated(const struct violation *v, const char *fmt, ...)
 /* A pinned lock in [base, end): its address, and its class; NULL: none. */
 const void *check_pinned_in(uintptr_t base, uintptr_t end, struct lock_class **class);
 
+static inline bool in_handler(const struct lock_hart *h)
+{
+	return !arch_irq_enabled() && h->in_irq != IRQ_NONE;
+}
+
+/* The newest record of the lock, NULL: none. */
+struct held_lock *held_find(struct held_lock *held, unsigned nr, const void *lock);
+
 /* False where nothing may be checked: a report is being printed here, or nothing runs here yet. */
 static inline bool checking(const struct lock_hart *h)
 {
