@@ -47,6 +47,7 @@ struct hart_mask;
  *   void *arch_current(void)     the running thread (struct thread, which begins with its struct
  *                                lock_thread), read by ONE load relative to tp, so right wherever
  *                                and whenever it is executed.
+ *   uintptr_t arch_frame_return(fp), arch_frame_outer(fp)   the frame record of a frame pointer.
  *   void arch_pause(void)        a hint inside a spin loop (Zihintpause; a no-op elsewhere).
  *   uint64_t arch_time(void)     the timebase counter, ticks of arch_info.timebase_hz.
  */

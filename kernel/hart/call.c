@@ -30,6 +30,7 @@
 #include "kernel/hart/call.h"
 
 #include "kernel/lock/relax.h"
+#include "kernel/lock/run.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 
@@ -99,6 +100,7 @@ int hart_call(struct hart_meta *h, void (*fn)(void *arg), void *arg)
 	int err;
 
 	assert_may_wait();
+	run_awaited(NODE_NAMED, run_of_hart_call);
 	hart_call_init(&call, fn, arg);
 	stack_shared_begin();
 	err = hart_call_post(h, &call);
@@ -116,6 +118,7 @@ int hart_call_mask(const struct hart_mask *mask, void (*fn)(void *arg), void *ar
 	int ran = 0;
 
 	assert_may_wait();
+	run_awaited(NODE_NAMED, run_of_hart_call);
 	stack_shared_begin();
 	while (hart < nr_harts) {
 		unsigned n = 0;
@@ -164,9 +167,11 @@ static void run_calls(struct hart_meta *h)
 	}
 	while (oldest) {
 		struct hart_call *call = oldest;
+		uint16_t before = run_begin(NODE_NAMED, run_of_hart_call);
 
 		oldest = call->next;
 		call->fn(call->arg);
+		run_end(before);
 		/* Release: what fn stored. Partner: hart_call_done. The call is its owner's again.
 		 */
 		atomic_store_u32(&call->busy, 0, release);

@@ -22,6 +22,7 @@
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
 #include "kernel/lock/relax.h"
+#include "kernel/lock/run.h"
 #include "kernel/log.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
@@ -236,12 +237,14 @@ static void wait_until_unserved(unsigned source)
 int irq_unregister(unsigned source)
 {
 	struct irq_slot *slot;
+	void *fn;
 
 	if (!source || source >= IRQ_SOURCE_MAX || !slot_of[source])
 		return -ENOENT;
 	slot = &slots[slot_of[source] - 1];
 	irqlock_acquire(&irq_lock);
-	if (!atomic_load_ptr(&slot->handler, relaxed)) {
+	fn = atomic_load_ptr(&slot->handler, relaxed);
+	if (!fn) {
 		irqlock_release(&irq_lock);
 		return -ENOENT;
 	}
@@ -249,6 +252,10 @@ int irq_unregister(unsigned source)
 	unroute(slot);
 	atomic_store_ptr(&slot->handler, NULL, relaxed);
 	irqlock_release(&irq_lock);
+	/* From its own handler there is nothing to wait for. */
+	if (!in_interrupt() ||
+		atomic_load_u32(&serving[this_hart()->index].source, relaxed) != source)
+		run_awaited(NODE_IRQ, fn);
 	wait_until_unserved(source);
 	return 0;
 }
@@ -282,10 +289,14 @@ static bool run_handler(struct hart_meta *h, unsigned source)
 		struct irq_slot *slot = &slots[slot_of[source] - 1];
 
 		/* Acquire: its argument. Partner: irq_register. */
+		uint16_t before;
+
 		fn = (void (*)(void *))atomic_load_ptr(&slot->handler, acquire);
 		if (fn) {
 			slot->counts[h->index]++;
+			before = run_begin(NODE_IRQ, (const void *)fn);
 			fn(slot->arg);
+			run_end(before);
 		}
 	}
 	/* Releases: what the handler did. Partner: wait_until_unserved. */

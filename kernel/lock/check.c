@@ -20,9 +20,10 @@
  * (nearly all) is told by one load a block.
  */
 #include "kernel/arch.h"
-#include "kernel/lock/check_internal.h"
+#include "kernel/lock/check_order.h"
 #include "kernel/lock/held.h"
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/trace.h"
 #include "lib/assert.h"
 
 atomic_u32 check_filter[CHECK_FILTER_SLOTS];
@@ -60,7 +61,7 @@ static const char *why_atomic(const struct lock_hart *h)
 {
 	const struct lock_thread *t = lock_thread();
 
-	if (!arch_irq_enabled()) {
+	if (!sie_on(h)) {
 		if (h->in_irq != IRQ_NONE)
 			return "in an interrupt handler";
 		return h->nr_held ? "holding an irqlock" : "with interrupts off";
@@ -144,13 +145,13 @@ static const struct held_lock *rank_blocker(
 	return NULL;
 }
 
-static void check_rank(struct lock_hart *h, const struct violation *v, unsigned flags)
+static bool rank_ok(struct lock_hart *h, const struct violation *v, unsigned flags)
 {
 	const struct lock_thread *t = lock_thread();
 	const struct held_lock *blocker;
 
-	if (v->class->rank == RANK_UNORDERED || (flags & CHECK_TRY))
-		return;
+	if (v->class->rank <= RANK_UNCHECKED || (flags & CHECK_TRY))
+		return true;
 	/* With interrupts on no irqlock is held, and the hart's record is not ours to read. */
 	blocker = arch_irq_enabled() ? NULL : rank_blocker(h->held, h->nr_held, v->class, flags);
 	if (!blocker && !in_handler(h))
@@ -159,11 +160,18 @@ static void check_rank(struct lock_hart *h, const struct violation *v, unsigned 
 		violated(v, "%s (rank %d) acquired under %s (rank %d, acquired at %p)",
 			v->class->name, (int)v->class->rank, blocker->class->name,
 			(int)blocker->class->rank, (void *)blocker->pc);
+	return !blocker;
 }
 
 static bool reads_again(const struct held_lock *mine, unsigned flags)
 {
 	return (mine->flags & CHECK_READ) && (flags & CHECK_READ) && (flags & CHECK_RECURSIVE);
+}
+
+/* Readers in a handler pass waiting writers. */
+static unsigned passing_in(const struct lock_hart *h, unsigned flags)
+{
+	return (flags & CHECK_READ) && in_handler(h) ? CHECK_RECURSIVE : 0;
 }
 
 bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
@@ -175,6 +183,7 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 
 	if (!checking(h))
 		return true;
+	flags |= passing_in(h, flags);
 	if (!(flags & CHECK_THREAD ? thread_lock_context_ok(h, &v, flags)
 				   : irqlock_context_ok(h, &v, flags)))
 		return false;
@@ -194,14 +203,16 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 	}
 	v.kind = KIND_RANK;
 	v.what = "rank";
-	if (!mine) /* who reads again waits for nobody that waits for it */
-		check_rank(h, &v, flags);
+	/* Who reads again waits for nobody that waits for it. One violation, one report. */
+	if (!mine && rank_ok(h, &v, flags))
+		order_acquire(h, &v, flags);
 	return true;
 }
 
 void check_acquired_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	struct lock_hart *h = lock_hart();
+	struct held_lock *next;
 	struct record r;
 	uint64_t now;
 
@@ -210,7 +221,10 @@ void check_acquired_slow(const void *lock, struct lock_class *class, unsigned fl
 	r = record_of(h, flags);
 	assert(*r.nr < HELD_MAX);
 	now = CONFIG_LOCKSTAT ? arch_time() : 0;
-	held_push(r.held, r.nr, lock, class, pc, flags, now);
+	next = &r.held[*r.nr];
+	next->node = (uint16_t)check_node(class, class_node_for(flags));
+	next->nr_pcs = (uint8_t)trace_from(in_handler(h), pc, next->pcs, HELD_TRACE);
+	held_push(r.held, r.nr, lock, class, pc, flags | passing_in(h, flags), now);
 	if (on_thread(h, flags)) {
 		check_filter_add(lock, 1);
 	} else if (CONFIG_LOCKSTAT && h->irq_depth == 1) {
@@ -265,7 +279,7 @@ bool check_release_slow(const void *lock, struct lock_class *class, unsigned fla
 			class->name, (void *)mine->pc);
 		return false;
 	}
-	if (!(flags & CHECK_THREAD) && arch_irq_enabled()) {
+	if (!(flags & (CHECK_THREAD | CHECK_RAW)) && arch_irq_enabled()) {
 		v.kind = KIND_CONTEXT;
 		v.what = "interrupts-on";
 		violated(&v, "interrupts were turned on under %s", class->name);

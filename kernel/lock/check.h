@@ -50,7 +50,12 @@ enum check_flags {
 	CHECK_MIXED = 1 << 6,	   /* with CHECK_THREAD: handlers may try it */
 	CHECK_RECURSIVE = 1 << 7,  /* a reader that may already be one */
 	CHECK_SIE_WAS_ON = 1 << 8, /* set by irqlocks: SIE before the acquire */
+	CHECK_NESTED = 1 << 9, /* one of several of a class, which are taken under another lock */
+	CHECK_RAW = 1 << 10,   /* a test's, which leaves interrupts as they are */
 };
+/* Who holds by these may be passed: what is asked for under such a lock comes after what is held
+ * outside of it, too. */
+#define CHECK_TRANSPARENT (CHECK_TRY | CHECK_RECURSIVE)
 /* What an acquire and its release must agree on. */
 #define CHECK_VARIANT (CHECK_IN_IRQ | CHECK_READ | CHECK_WRITE | CHECK_THREAD)
 
@@ -68,6 +73,8 @@ void check_forget_slow(struct lock_thread *t, const void *lock);
 void check_irq_entry_slow(void);
 bool check_held_slow(const void *lock);
 void check_guarded_slow(const void *lock, const char *what);
+void check_user_return_slow(void);
+unsigned check_node_slow(struct lock_class *class, enum lock_class_node which);
 void check_pin_slow(const void *obj, struct lock_class *class);
 void check_unpin_slow(const void *obj);
 void lockcheck_print_held_slow(const struct lock_hart *h);
@@ -105,6 +112,20 @@ static inline bool check_release(
 	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	return !CONFIG_LOCKCHECK || check_release_slow(lock, class, flags, pc);
+}
+
+static inline enum lock_class_node class_node_for(unsigned flags)
+{
+	return flags & CHECK_SECOND ? CLASS_NODE_SECOND : CLASS_NODE_LOCK;
+}
+
+/* The class's node in the checker's graph; with CONFIG_LOCKCHECK only. */
+static inline unsigned check_node(struct lock_class *class, enum lock_class_node which)
+{
+	/* Relaxed: a lone number. */
+	unsigned node = atomic_load_u32(&class->nodes[which], relaxed);
+
+	return likely(node) ? node : check_node_slow(class, which);
 }
 
 /* Initialising a lock that is held is a report: every *_init calls this first. */
@@ -152,6 +173,13 @@ static inline void check_hart_stop(void)
 {
 	if (CONFIG_LOCKCHECK)
 		check_hart_stop_slow();
+}
+
+/* Before a return to user mode, SIE off. */
+static inline void check_user_return(void)
+{
+	if (CONFIG_LOCKCHECK)
+		check_user_return_slow();
 }
 
 /* At every context switch, SIE off, with the run queue's lock held: it alone. */
@@ -229,6 +257,12 @@ void lock_held_for_each(
  */
 void lockcheck_expect_begin(enum report_kind kind);
 unsigned lockcheck_expect_end(unsigned *strays);
+/* Between these, reports of every kind are counted, by kind, and nothing is printed. `last`, which
+ * may be NULL: the `what` of the last one. */
+void lockcheck_count_begin(void);
+void lockcheck_count_end(unsigned by_kind[KIND_COUNT], const char **last);
+/* Between any of those. */
+bool lockcheck_is_tested(void);
 
 /*
  * Hooks, filled at boot.
@@ -237,10 +271,12 @@ unsigned lockcheck_expect_end(unsigned *strays);
  * lockcheck_find_thread   kernel/task: the first thread for which match(t, arg) is true, or NULL.
  *                         No locks, no exactness: threads are type-stable.
  * lockcheck_print_pc      kernel/panic: prints one line of a backtrace, symbolised.
+ * lockcheck_symbol        kernel/panic: writes the name of an address, returns name.
  */
 extern const char *(*lockcheck_thread_name)(const struct lock_thread *t);
 extern struct lock_thread *(*lockcheck_find_thread)(
 	bool (*match)(const struct lock_thread *t, void *arg), void *arg);
 extern void (*lockcheck_print_pc)(uintptr_t pc);
+extern const char *(*lockcheck_symbol)(uintptr_t pc, char *name, size_t size);
 
 #endif

@@ -6,6 +6,8 @@
 #include "kernel/lock/check.h"
 #include "kernel/panic.h"
 
+struct graph_path;
+
 struct violation {
 	enum report_kind kind;
 	const char *what; /* one word */
@@ -19,6 +21,22 @@ struct violation {
  */
 void violated(const struct violation *v, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The same with a cycle of the graph to show. */
+void violated_cycle(const struct violation *v, const struct graph_path *path, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* lock_hart.simulated: a test holds SIE off, and this says what rules shall see (check_test.h). */
+enum simulated_irqs {
+	SIMULATED_NOT,
+	SIMULATED_ON,
+	SIMULATED_OFF
+};
+
+/* SIE, or what is simulated. With SIE on nothing is, and the hart may not be ours any more. */
+static inline bool sie_on(const struct lock_hart *h)
+{
+	return arch_irq_enabled() || h->simulated == SIMULATED_ON;
+}
 
 /* A pinned lock in [base, end): its address, and its class; NULL: none. */
 const void *check_pinned_in(uintptr_t base, uintptr_t end, struct lock_class **class);

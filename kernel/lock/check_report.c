@@ -11,7 +11,7 @@
  * lock_hart.panicking turns the checks off on the reporting hart, so nothing here recurses.
  */
 #include "kernel/arch.h"
-#include "kernel/lock/check_internal.h"
+#include "kernel/lock/check_order.h"
 #include "kernel/lock/relax.h"
 #include "kernel/panic.h"
 #include "lib/printf.h"
@@ -23,10 +23,14 @@ const char *(*lockcheck_thread_name)(const struct lock_thread *t);
 struct lock_thread *(*lockcheck_find_thread)(
 	bool (*match)(const struct lock_thread *t, void *arg), void *arg);
 void (*lockcheck_print_pc)(uintptr_t pc);
+const char *(*lockcheck_symbol)(uintptr_t pc, char *name, size_t size);
 
 static atomic_u32 reporting;
 static atomic_u32 expected; /* enum report_kind + 1 that a test expects; 0: none */
 static atomic_u32 nr_expected, nr_strays;
+static atomic_bool counting; /* a test counts reports by kind */
+static atomic_u32 counts[KIND_COUNT];
+static atomic_ptr last_what;
 
 static const char *const kind_names[KIND_COUNT] = {
 	[KIND_CONTEXT] = "context",
@@ -47,7 +51,8 @@ static const char *thread_name(const struct lock_thread *t)
 	return lockcheck_thread_name ? lockcheck_thread_name(t) : "?";
 }
 
-static void print_violation(const struct violation *v, const char *text)
+static void print_violation(
+	const struct violation *v, const struct graph_path *path, const char *text)
 {
 	const struct lock_hart *h = lock_hart();
 	uintptr_t pcs[TRACE_MAX];
@@ -57,6 +62,8 @@ static void print_violation(const struct violation *v, const char *text)
 		report_kind_name(v->kind), v->what, v->class ? v->class->name : "-", v->lock,
 		h->index, thread_name(h->thread), (void *)v->pc);
 	report("lock checker: %s\n", text);
+	if (CONFIG_LOCKCHECK && path)
+		print_path(path);
 	n = arch_backtrace(NULL, pcs, TRACE_MAX);
 	for (unsigned i = 0; i < n; i++)
 		print_pc(pcs[i]);
@@ -64,11 +71,18 @@ static void print_violation(const struct violation *v, const char *text)
 }
 
 /* True if a test expects reports: it was counted, and the system goes on. */
-static bool counted_for_test(const struct violation *v, const char *text)
+static bool counted_for_test(
+	const struct violation *v, const struct graph_path *path, const char *text)
 {
 	/* Acquire; partner: lockcheck_expect_begin, whose zeroed counts come first. */
 	uint32_t want = atomic_load_u32(&expected, acquire);
 
+	/* Acquire; partner: lockcheck_count_begin. */
+	if (atomic_load_bool(&counting, acquire)) {
+		atomic_add_u32(&counts[v->kind], 1, relaxed);
+		atomic_store_ptr(&last_what, (void *)v->what, relaxed);
+		return true;
+	}
 	if (!want)
 		return false;
 	if (want == (uint32_t)v->kind + 1) {
@@ -76,11 +90,12 @@ static bool counted_for_test(const struct violation *v, const char *text)
 		return true;
 	}
 	atomic_add_u32(&nr_strays, 1, relaxed);
-	print_violation(v, text);
+	print_violation(v, path, text);
 	return true;
 }
 
-static void violated_v(const struct violation *v, const char *fmt, va_list args)
+static void violated_v(
+	const struct violation *v, const struct graph_path *path, const char *fmt, va_list args)
 {
 	struct lock_hart *h;
 	char text[TEXT_MAX];
@@ -89,7 +104,7 @@ static void violated_v(const struct violation *v, const char *fmt, va_list args)
 	h = lock_hart();
 	h->panicking = true;
 	vsnprintf(text, sizeof(text), fmt, args);
-	if (counted_for_test(v, text)) {
+	if (counted_for_test(v, path, text)) {
 		h->panicking = false;
 		arch_irq_restore(before);
 		return;
@@ -97,7 +112,7 @@ static void violated_v(const struct violation *v, const char *fmt, va_list args)
 	/* Relaxed: a lone flag. */
 	while (atomic_xchg_u32(&reporting, 1, relaxed))
 		relax();
-	print_violation(v, text);
+	print_violation(v, path, text);
 	panic_as(v->kind == KIND_DEADLOCK ? EXIT_DEADLOCK : EXIT_LOCKCHECK, "lock checker: %s: %s",
 		report_kind_name(v->kind), text);
 }
@@ -107,7 +122,16 @@ void violated(const struct violation *v, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	violated_v(v, fmt, args);
+	violated_v(v, NULL, fmt, args);
+	va_end(args);
+}
+
+void violated_cycle(const struct violation *v, const struct graph_path *path, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	violated_v(v, path, fmt, args);
 	va_end(args);
 }
 
@@ -120,7 +144,7 @@ void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
 	if (!checking(lock_hart()))
 		return;
 	va_start(args, fmt);
-	violated_v(&v, fmt, args);
+	violated_v(&v, NULL, fmt, args);
 	va_end(args);
 }
 
@@ -138,4 +162,27 @@ unsigned lockcheck_expect_end(unsigned *strays)
 	if (strays)
 		*strays = atomic_load_u32(&nr_strays, relaxed);
 	return atomic_load_u32(&nr_expected, relaxed);
+}
+
+void lockcheck_count_begin(void)
+{
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+		atomic_store_u32(&counts[kind], 0, relaxed);
+	atomic_store_ptr(&last_what, NULL, relaxed);
+	/* Release; partner: counted_for_test. */
+	atomic_store_bool(&counting, true, release);
+}
+
+void lockcheck_count_end(unsigned by_kind[KIND_COUNT], const char **last)
+{
+	atomic_store_bool(&counting, false, release);
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+		by_kind[kind] = atomic_load_u32(&counts[kind], relaxed);
+	if (last)
+		*last = atomic_load_ptr(&last_what, relaxed);
+}
+
+bool lockcheck_is_tested(void)
+{
+	return atomic_load_bool(&counting, relaxed) || atomic_load_u32(&expected, relaxed);
 }

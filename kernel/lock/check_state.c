@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock checker's rules about places where nothing may be held (check.h): a thread's end, idling,
- * a switch, memory that goes away; and about the interrupt state there.
+ * The lock checker's rules about places where nothing may be held (check.h): a thread's end,
+ * idling, a switch, memory that goes away; and about the interrupt state there.
  */
 #include "kernel/lock/check_internal.h"
 #include "kernel/lock/held.h"
@@ -121,6 +121,18 @@ void check_hart_stop_slow(void)
 	if (checking(h))
 		nothing_held(h->held, h->nr_held, NULL, "hart-stop",
 			(uintptr_t)__builtin_return_address(0));
+}
+
+void check_user_return_slow(void)
+{
+	const struct lock_thread *t = lock_thread();
+	const struct lock_hart *h = lock_hart();
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+
+	if (!checking(h))
+		return;
+	nothing_held(h->held, h->nr_held, NULL, "user-return", pc);
+	nothing_held(t->held, t->nr_held, NULL, "user-return", pc);
 }
 
 void check_switch_slow(const void *runq_lock)

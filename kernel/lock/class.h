@@ -45,6 +45,14 @@ struct lock_shard {
 	atomic_ulong n[LOCK_STATS];
 } __attribute__((aligned(64)));
 
+/* Nodes of a class in the checker's graph. */
+enum lock_class_node {
+	CLASS_NODE_LOCK,
+	CLASS_NODE_SECOND, /* the second of two of them, by a named helper */
+	CLASS_NODE_EVENT,  /* what waiters wait for, where the class is a wait queue's */
+	CLASS_NODES
+};
+
 struct lock_class {
 	const char *name;
 	const char *protects;
@@ -53,6 +61,8 @@ struct lock_class {
 	unsigned max_hold_us; /* on an idle machine; shown, not judged */
 	uint8_t post_prio;    /* mixed locks: priority of the owner while posted work is pending */
 	enum irqlock_policy policy; /* of its irqlocks, unless one says otherwise */
+	/* CONFIG_LOCKCHECK: their numbers, 0 until they are first used. */
+	atomic_u32 nodes[CONFIG_LOCKCHECK ? CLASS_NODES : 0];
 	/* CONFIG_LOCKSTAT: the longest hold in arch_time() ticks, and who had acquired it. */
 	atomic_ulong hold_max[CONFIG_LOCKSTAT];
 	atomic_ulong hold_max_pc[CONFIG_LOCKSTAT];

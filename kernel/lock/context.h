@@ -27,12 +27,31 @@
 
 struct lock_class;
 
+/* Addresses of a short backtrace: where, its caller, and so on (trace.h). */
+#define HELD_TRACE (CONFIG_LOCKCHECK ? 4u : 1u)
+
 struct held_lock {
 	const void *lock;
 	struct lock_class *class;
-	uintptr_t pc;	/* who acquired it */
 	uint64_t since; /* arch_time() of the acquire; 0 without CONFIG_LOCKSTAT */
-	unsigned flags; /* enum check_flags it was acquired with */
+	uint32_t flags; /* enum check_flags it was acquired with */
+	uint16_t node;	/* in the checker's graph */
+	uint8_t nr_pcs;
+	union {
+		uintptr_t pc; /* who acquired it */
+		uintptr_t pcs[HELD_TRACE];
+	};
+};
+
+/*
+ * What a run that others may wait for (posted work items, what waits for a grace period) has asked
+ * for so far: nodes of the checker's graph. It is what must be had before this run signals.
+ */
+#define RUN_HISTORY 8u
+struct lock_run {
+	uint8_t depth; /* runs nested, 0: none, and nothing is noted */
+	uint8_t nr;
+	uint16_t nodes[RUN_HISTORY];
 };
 
 enum irq_kind {
@@ -62,13 +81,16 @@ struct lock_hart {
 	uint8_t irq_nesting; /* handlers nested (a fault in a handler does not count) */
 	bool need_resched;   /* set with SIE off by this hart's wake-ups, ticks, IPIs */
 	bool panicking;	     /* checks are off on this hart: it prints a report */
+	uint8_t nr_held;     /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
+	uint8_t simulated;   /* a test simulates interrupts here: enum simulated_irqs */
+	uint16_t run_node;   /* of the checker's graph: what its handler runs; 0: nothing known */
+	uintptr_t irq_stack_top;      /* for backtraces, 0: unknown; constant once it starts */
 	struct lock_class *posted_to; /* its handler runs work posted to a lock of this class */
-	uint8_t nr_held;	   /* irqlocks held by this hart, oldest first (CONFIG_LOCKCHECK) */
-	uintptr_t hartid;	   /* for the kick; constant once registered */
-	unsigned uncounted_steals; /* of irqlocks, since the last one that was counted */
-	const void *waiting_for;   /* irqlock it waits for, for reports */
-	uint64_t irqs_off_since;   /* for reports (CONFIG_LOCKSTAT) */
-	uintptr_t irqs_off_pc;	   /* who turned them off; 0: they are on, or unknown */
+	uintptr_t hartid;	      /* for the kick; constant once registered */
+	unsigned uncounted_steals;    /* of irqlocks, since the last one that was counted */
+	const void *waiting_for;      /* irqlock it waits for, for reports */
+	uint64_t irqs_off_since;      /* for reports (CONFIG_LOCKSTAT) */
+	uintptr_t irqs_off_pc;	      /* who turned them off; 0: they are on, or unknown */
 	struct irqlock_node node;
 	struct held_lock held[HELD_MAX];
 };
@@ -79,6 +101,9 @@ struct lock_thread {
 	uint8_t seq_writers; /* seqlock write sections it is in */
 	uint8_t nr_held;     /* sleeping and mixed locks held (CONFIG_LOCKCHECK) */
 	unsigned preempt_depth;
+	uint16_t run_node;	 /* of the checker's graph: what it runs; 0: nothing known */
+	struct lock_run run;	 /* CONFIG_LOCKCHECK */
+	uintptr_t stack_top;	 /* for backtraces, 0: unknown; constant once it runs */
 	uint32_t handle;	 /* owner word of this thread: see kernel/sched/thread.h; never 0 */
 	uint8_t stack_shared;	 /* objects in its frames that others reach */
 	const void *waiting_for; /* sleeping lock it waits for, for reports */

@@ -27,7 +27,15 @@
 
 #include "kernel/lock/context.h"
 
-/* The caller is the record's writer, and *nr < HELD_MAX. */
+/* The slot, the next one, is filled in but for what makes it a record. The record's writer. */
+static inline void held_publish(struct held_lock *slot, uint8_t *nr, const void *lock)
+{
+	fence_release(); /* partner: the first fence of held_look */
+	slot->lock = lock;
+	++*nr;
+}
+
+/* The caller is the record's writer, *nr < HELD_MAX. Not the checker's fields: node, pcs[1..]. */
 static inline void held_push(struct held_lock *held, uint8_t *nr, const void *lock,
 	struct lock_class *class, uintptr_t pc, unsigned flags, uint64_t since)
 {
@@ -37,9 +45,19 @@ static inline void held_push(struct held_lock *held, uint8_t *nr, const void *lo
 	slot->pc = pc;
 	slot->since = since;
 	slot->flags = flags;
-	fence_release(); /* partner: the first fence of held_look */
-	slot->lock = lock;
-	++*nr;
+	held_publish(slot, nr, lock);
+}
+
+/* All but what makes it a record. The checker's fields are its own: who looks may see them torn. */
+static inline void held_copy(struct held_lock *to, const struct held_lock *from)
+{
+	to->class = from->class;
+	to->since = from->since;
+	to->flags = from->flags;
+	to->node = from->node;
+	to->nr_pcs = from->nr_pcs;
+	for (unsigned i = 0; i < HELD_TRACE; i++)
+		to->pcs[i] = from->pcs[i];
 }
 
 /* The newest one goes. The record's writer, *nr > 0. */
@@ -59,10 +77,7 @@ static inline void held_remove(struct held_lock *held, uint8_t *nr, struct held_
 
 		mine->lock = NULL;
 		fence_release(); /* as in held_pop */
-		mine->class = mine[1].class;
-		mine->pc = mine[1].pc;
-		mine->since = mine[1].since;
-		mine->flags = mine[1].flags;
+		held_copy(mine, &mine[1]);
 		fence_release(); /* as in held_push */
 		mine->lock = lock;
 	}
@@ -77,7 +92,12 @@ static inline bool held_look(const struct held_lock *slot, struct held_lock *out
 	fence_acquire(); /* partner: held_push */
 	if (!lock)
 		return false;
-	*out = (struct held_lock){lock, slot->class, slot->pc, slot->since, slot->flags};
+	out->lock = lock;
+	held_copy(out, slot);
+	fence_acquire(); /* partner: held_pop */
+	/* Another lock may have had the slot in between and given it back to this one. */
+	if (slot->class != out->class || slot->pc != out->pc || slot->since != out->since)
+		return false;
 	fence_acquire(); /* partner: held_pop */
 	return slot->lock == lock;
 }

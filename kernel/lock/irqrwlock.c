@@ -121,7 +121,8 @@ static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *b
 	*before = arch_irq_save();
 	if (*before)
 		*flags |= CHECK_SIE_WAS_ON;
-	if (check_irqlock_acquire(lock, lock->gate.class, *flags, pc))
+	if (check_irqlock_plain(lock_hart(), lock, lock->gate.class, *flags) ||
+		check_acquire(lock, lock->gate.class, *flags, pc))
 		return true;
 	arch_irq_restore(*before);
 	return false;
@@ -130,7 +131,7 @@ static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *b
 static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool before)
 {
 	irq_section_begin(lock_hart(), before);
-	check_irqlock_acquired(lock, lock->gate.class, flags, pc);
+	check_acquired(lock, lock->gate.class, flags, pc);
 	lock_stat(lock->gate.class, LOCK_ACQUIRED);
 	LOCK_EVENT_AT(irqrwlock_acquired, lock, lock->gate.class, pc);
 }

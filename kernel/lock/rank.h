@@ -11,7 +11,9 @@
 #define KERNEL_LOCK_RANK_H
 
 enum lock_rank {
-	RANK_UNORDERED = 0, /* tests and benches only: not rank-checked */
+	/* Tests and benches only. */
+	RANK_UNORDERED = 0, /* not rank-checked; the graph alone says what order they have */
+	RANK_UNCHECKED,	    /* nor is there any order to them: for deadlocks that shall come true */
 
 	/* Sleeping */
 	RANK_TEST_OUTER, /* tests: taken before anything of the kernel's */

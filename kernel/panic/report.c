@@ -37,6 +37,7 @@ static void print_return(uintptr_t pc);
 void panic_init(void)
 {
 	lockcheck_print_pc = print_return;
+	lockcheck_symbol = symbolise;
 }
 
 void report_begin(void)

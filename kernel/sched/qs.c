@@ -31,6 +31,7 @@
 #include "kernel/sched/qs.h"
 
 #include "kernel/hart/call.h"
+#include "kernel/lock/run.h"
 #include "kernel/sched/internal.h"
 #include "kernel/time/clock.h"
 #include "lib/assert.h"
@@ -140,6 +141,16 @@ static void grace_period(void)
 	atomic_add_ulong(&qs.periods, 1, relaxed);
 }
 
+static void run_entry(struct qs_entry *entry)
+{
+	uint16_t before = run_begin(NODE_NAMED, run_of_grace_period);
+
+	run_history_begin();
+	entry->fn(entry);
+	run_history_end();
+	run_end(before);
+}
+
 noreturn void qs_thread(void *arg)
 {
 	(void)arg;
@@ -159,7 +170,7 @@ noreturn void qs_thread(void *arg)
 		grace_period();
 		for (; entry; entry = next) {
 			next = entry->next;
-			entry->fn(entry);
+			run_entry(entry);
 		}
 	}
 }
@@ -189,6 +200,7 @@ void qs_synchronize(void)
 	struct qs_waiter w = {.thread = current_thread()};
 
 	might_sleep();
+	run_awaited(NODE_NAMED, run_of_grace_period);
 	stack_shared_begin();
 	qs_call(&w.entry, wake_waiter);
 	for (;;) {

@@ -79,7 +79,7 @@ static int cmd_locks(int argc, char **argv)
 	for (unsigned rank = 0; rank < RANK_LAST; rank++)
 		lock_class_for_each(c)
 			if ((unsigned)c->rank == rank &&
-				(rank != RANK_UNORDERED || lock_stat_read(c, LOCK_ACQUIRED)))
+				(rank > RANK_UNCHECKED || lock_stat_read(c, LOCK_ACQUIRED)))
 				class_line(c);
 	if (!CONFIG_LOCKSTAT)
 		shell_printf("(this configuration counts nothing)\n");

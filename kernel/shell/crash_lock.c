@@ -22,7 +22,7 @@ DEFINE_LOCK_CLASS(outer_class, .name = "crash_outer", .rank = RANK_TEST_SPIN_OUT
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
 DEFINE_LOCK_CLASS(inner_class, .name = "crash_inner", .rank = RANK_TEST_SPIN,
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
-DEFINE_LOCK_CLASS(sleep_class, .name = "crash_sleep", .rank = RANK_UNORDERED,
+DEFINE_LOCK_CLASS(sleep_class, .name = "crash_sleep", .rank = RANK_UNCHECKED,
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 1, .protects = "nothing");
 DEFINE_LOCK_CLASS(ready_class, .name = "crash_ready", .rank = RANK_WAITQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10,

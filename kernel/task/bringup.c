@@ -81,6 +81,7 @@ static int furnish(struct hart_meta *h)
 	if (!h->runq)
 		return -ENOMEM;
 	err = make_stack(&h->arch.irq, CONFIG_STACK_PAGES, "interrupt");
+	h->lock.irq_stack_top = h->arch.irq.top;
 	if (!err)
 		err = make_stack(&h->arch.emergency, EMERGENCY_PAGES, "emergency");
 	if (!err)
@@ -104,6 +105,7 @@ static void furnish_boot_hart(void)
 	if (!h->runq)
 		panic_as(EXIT_NO_MEMORY, "no memory for the first run queue");
 	thread_adopt_boot(h, &stack);
+	h->lock.irq_stack_top = h->arch.irq.top;
 	sched_init_hart(h);
 }
 

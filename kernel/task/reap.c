@@ -6,6 +6,7 @@
  * it has ended. Then its joiner is woken, or, if it is detached, stack and slot go back; otherwise
  * it waits for somebody who joins or detaches it.
  */
+#include "kernel/lock/run.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/task.h"
 #include "kernel/task/thread.h"
@@ -82,6 +83,7 @@ noreturn void reap_thread(void *arg)
 	irqlock_release(&task_join_lock);
 	for (;;) {
 		struct task *task;
+		uint16_t before;
 
 		sched_prepare_sleep(THREAD_SLEEPING);
 		task = pop();
@@ -90,9 +92,11 @@ noreturn void reap_thread(void *arg)
 			continue;
 		}
 		sched_cancel_sleep();
+		before = run_begin(NODE_NAMED, run_of_reaper);
 		wait_abandon_all(&task->slot.thread);
 		if (announce(task))
 			task_free(task);
+		run_end(before);
 		/* Release: all of it before the number. Partner: reap_settled. */
 		atomic_add_ulong(&nr_reaped, 1, release);
 	}

@@ -14,6 +14,7 @@
 #include "kernel/task/thread.h"
 
 #include "kernel/lock/check.h"
+#include "kernel/lock/run.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/stack.h"
 #include "kernel/panic.h"
@@ -156,6 +157,7 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
 		return NULL;
 	}
 	stack_set_name(&t->stack, t->name);
+	t->lock.stack_top = t->stack.top;
 	t->fn = fn;
 	t->arg = arg;
 	arch_thread_init(t);
@@ -190,6 +192,7 @@ noreturn void thread_start(struct thread *prev)
 
 	sched_finish_switch(prev);
 	t = current_thread();
+	run_begin(NODE_THREAD, (const void *)t->fn);
 	t->fn(t->arg);
 	thread_exit(0);
 }
@@ -263,6 +266,10 @@ int thread_join_timeout(struct thread *t, int *code, uint64_t deadline_ns)
 	err = join_begin(task);
 	if (err)
 		return err;
+	if (deadline_ns == UINT64_MAX) {
+		run_awaited(NODE_THREAD, (const void *)t->fn);
+		run_awaited(NODE_NAMED, run_of_reaper);
+	}
 	for (;;) {
 		bool late = deadline_ns != UINT64_MAX && clock_now_ns() >= deadline_ns;
 

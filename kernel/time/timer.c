@@ -24,6 +24,7 @@
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
 #include "kernel/lock/relax.h"
+#include "kernel/lock/run.h"
 #include "kernel/time/clock.h"
 #include "lib/assert.h"
 
@@ -205,6 +206,7 @@ bool timer_cancel_sync(struct timer *t) UNCHECKED_LOCKING
 	struct relax wait = RELAX_INIT;
 	bool was = false;
 
+	run_awaited(NODE_TIMER, (const void *)t->fn);
 	for (;;) {
 		struct timerq *q = timerq_lock_owner(t, NULL);
 		bool firing = q->running == t;
@@ -269,11 +271,14 @@ static __attribute__((noinline)) void fire_due(struct timerq *q, uint64_t now_ns
 	for (unsigned n = 0; n < FIRE_MAX && (node = timerq_pop_due(&q->tree, now_ns)); n++) {
 		struct timer *t = container_of(node, struct timer, node);
 		void (*fn)(struct timer *t) = t->fn;
+		uint16_t before;
 
 		q->running = t;
 		q->fired++;
 		irqlock_release_in_irq(&q->lock);
+		before = run_begin(NODE_TIMER, (const void *)fn);
 		fn(t);
+		run_end(before);
 		irqlock_acquire_in_irq(&q->lock);
 		q->running = NULL;
 	}

@@ -23,7 +23,7 @@ void completion_reset(struct completion *c)
 
 void complete(struct completion *c)
 {
-	event_signalled(c->wq.lock.class);
+	event_signalled(c->wq.lock.class, true);
 	waitq_lock(&c->wq);
 	if (!waitq_wake_locked(&c->wq, 1) && c->done != DONE_ALL) {
 		LOCK_POINT(completion_nobody_waits);
@@ -35,7 +35,7 @@ void complete(struct completion *c)
 
 void complete_all(struct completion *c)
 {
-	event_signalled(c->wq.lock.class);
+	event_signalled(c->wq.lock.class, true);
 	waitq_lock(&c->wq);
 	c->done = DONE_ALL;
 	LOCK_POINT(completion_for_all);
@@ -73,6 +73,8 @@ int wait_for_completion_limit(struct completion *c, const struct wait_limit *lim
 	int rc = 0;
 
 	might_sleep();
+	if (limit->deadline_ns == WAIT_FOREVER)
+		event_awaited(c, c->wq.lock.class);
 	waitq_begin(&c->wq, &e, true);
 	if (!take(c)) {
 		LOCK_EVENT(completion_wait, c, c->wq.lock.class);

@@ -34,7 +34,8 @@ static int sleep_for_signal(
 	struct lock_thread *me = lock_thread();
 	int rc;
 
-	event_awaited(cv, cv->wq.lock.class, pc);
+	if (CONFIG_LOCKCHECK && limit->deadline_ns == WAIT_FOREVER)
+		check_event_awaited_slow(cv, cv->wq.lock.class, pc);
 	me->waiting_class = cv->wq.lock.class;
 	me->waiting_for = cv;
 	LOCK_EVENT(condvar_wait, cv, cv->wq.lock.class);

@@ -22,6 +22,7 @@
 
 #include "kernel/sched/qs.h"
 #include "kernel/wait/pi.h"
+#include "kernel/wait/pilock_fast.h"
 #include "lib/errno.h"
 
 #define HOLD (CHECK_THREAD | CHECK_MIXED | CHECK_WRITE)
@@ -305,7 +306,8 @@ static int acquire(struct mixlock *m, const struct wait_limit *limit, uintptr_t 
 	return rc;
 }
 
-static int acquire_plain(struct mixlock *m, const struct wait_limit *limit, uintptr_t pc)
+static __attribute__((noinline)) int acquire_plain(
+	struct mixlock *m, const struct wait_limit *limit, uintptr_t pc)
 {
 	int rc = acquire(m, limit, pc);
 
@@ -318,7 +320,8 @@ static int acquire_plain(struct mixlock *m, const struct wait_limit *limit, uint
 /* Unchecked, here and below: the pilock inside is the lock, which clang cannot know. */
 void mixlock_lock_slow(struct mixlock *m) UNCHECKED_LOCKING
 {
-	acquire_plain(m, &WAIT_PLAIN, CALLER);
+	if (!pilock_acquire_plain(&m->pi, HOLD, CALLER))
+		acquire_plain(m, &WAIT_PLAIN, CALLER);
 }
 
 int mixlock_lock_limit(struct mixlock *m, const struct wait_limit *limit) UNCHECKED_LOCKING
@@ -355,13 +358,20 @@ void mixlock_unlock_slow(struct mixlock *m) UNCHECKED_LOCKING
 	uint32_t mine = my_word();
 
 	if (pilock_owner(&m->pi) != mine) {
-		check_release(m, m->pi.class, HOLD, CALLER);
+		check_thread_release(m, m->pi.class, HOLD, CALLER);
 		assert(CONFIG_LOCKCHECK); /* and a test expected the report */
 		return;
 	}
-	/* Release; partner: whoever takes the lock next. With a flag set it fails. */
-	if (CONFIG_LOCKCHECK || !atomic_cas_u32(&m->pi.word, &mine, 0, release))
-		release_posts(m, my_bound(), CALLER);
+	/* Nobody is behind it: off the record before the lock can be had. Relaxed: only the word.
+	 */
+	if (!CONFIG_LOCKPOINTS && atomic_load_u32(&m->pi.word, relaxed) == mine) {
+		if (!check_thread_release(m, m->pi.class, HOLD, CALLER))
+			return;
+		if (pilock_give_up(&m->pi, mine))
+			return;
+		check_acquired(m, m->pi.class, HOLD | CHECK_TRY, CALLER);
+	}
+	release_posts(m, my_bound(), CALLER);
 }
 
 void mixlock_recover(struct mixlock *m)

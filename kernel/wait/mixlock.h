@@ -23,7 +23,7 @@
  * Pending work boosts the owner to the post priority of the lock's class (lock_class.post_prio).
  *
  * Waiting, with the lock held, for an event that work posted to it signals is a deadlock and
- * reported (event.h): use condvar_wait_mix, which gives the lock up.
+ * reported (kernel/lock/run.h): use condvar_wait_mix, which gives the lock up.
  *
  * The queue of posts is guarded by pi.wq.lock, like the word while a flag is set (pilock.h).
  */

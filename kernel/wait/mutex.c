@@ -2,6 +2,7 @@
 /* The mutex: checks and statistics around pilock.c. */
 #include "kernel/wait/mutex.h"
 
+#include "kernel/wait/pilock_fast.h"
 #include "lib/errno.h"
 
 #define HOLD (CHECK_THREAD | CHECK_WRITE)
@@ -31,7 +32,7 @@ static int acquire(struct mutex *m, const struct wait_limit *limit, unsigned fla
 }
 
 /* For the forms that do not know of dead holders. */
-static int acquire_plain(
+static __attribute__((noinline)) int acquire_plain(
 	struct mutex *m, const struct wait_limit *limit, unsigned flags, uintptr_t pc)
 {
 	int rc = acquire(m, limit, flags, pc);
@@ -50,7 +51,8 @@ void mutex_init(struct mutex *m, struct lock_class *class)
 /* Unchecked, here and below: the pilock inside is the mutex, which clang cannot know. */
 void mutex_lock_slow(struct mutex *m) UNCHECKED_LOCKING
 {
-	acquire_plain(m, &WAIT_PLAIN, 0, CALLER);
+	if (!pilock_acquire_plain(&m->pi, HOLD, CALLER))
+		acquire_plain(m, &WAIT_PLAIN, 0, CALLER);
 }
 
 bool mutex_try(struct mutex *m) UNCHECKED_LOCKING
@@ -96,7 +98,7 @@ void mutex_lock_second(struct mutex *m, struct mutex *first) UNCHECKED_LOCKING
 
 void mutex_unlock_slow(struct mutex *m) UNCHECKED_LOCKING
 {
-	if (!check_release(m, m->pi.class, HOLD, CALLER))
+	if (!check_thread_release(m, m->pi.class, HOLD, CALLER))
 		return;
 	LOCK_EVENT(mutex_unlock, m, m->pi.class);
 	if (!pilock_unlock_fast(&m->pi))

@@ -19,6 +19,7 @@
 #include "kernel/lock/held.h"
 #include "kernel/sched/qs.h"
 #include "kernel/wait/cycle.h"
+#include "kernel/wait/pilock_fast.h"
 #include "lib/errno.h"
 
 #define READ_HOLD (CHECK_THREAD | CHECK_READ)
@@ -82,7 +83,7 @@ static bool forget_read(struct rwmutex *rw, uintptr_t pc)
 	struct lock_thread *t = lock_thread();
 
 	if (CONFIG_LOCKCHECK)
-		return check_release(rw, rw->pi.class, READ_HOLD, pc);
+		return check_thread_release(rw, rw->pi.class, READ_HOLD, pc);
 	for (unsigned i = t->nr_held; i-- > 0;) {
 		if (t->held[i].lock != rw)
 			continue;
@@ -288,7 +289,7 @@ bool rwmutex_write_try(struct rwmutex *rw) UNCHECKED_LOCKING
 
 void rwmutex_write_unlock(struct rwmutex *rw) UNCHECKED_LOCKING
 {
-	if (check_release(rw, rw->pi.class, WRITE_HOLD, CALLER))
+	if (check_thread_release(rw, rw->pi.class, WRITE_HOLD, CALLER))
 		write_leave(rw);
 }
 

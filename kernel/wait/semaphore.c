@@ -32,6 +32,8 @@ int semaphore_down_limit(struct semaphore *s, const struct wait_limit *limit)
 	int rc = 0;
 
 	might_sleep();
+	if (limit->deadline_ns == WAIT_FOREVER)
+		event_awaited(s, s->wq.lock.class);
 	waitq_begin(&s->wq, &e, true);
 	if (s->count) {
 		LOCK_POINT(semaphore_down);
@@ -58,7 +60,7 @@ bool semaphore_try(struct semaphore *s)
 
 void semaphore_up(struct semaphore *s)
 {
-	event_signalled(s->wq.lock.class);
+	event_signalled(s->wq.lock.class, false);
 	waitq_lock(&s->wq);
 	if (!waitq_wake_locked(&s->wq, 1)) {
 		LOCK_POINT(semaphore_up);

@@ -50,7 +50,7 @@ unsigned waitq_wake_one(struct waitq *wq)
 {
 	unsigned n;
 
-	event_signalled(wq->lock.class);
+	event_signalled(wq->lock.class, false);
 	waitq_lock(wq);
 	n = waitq_wake_locked(wq, 1);
 	waitq_unlock(wq);
@@ -61,7 +61,7 @@ unsigned waitq_wake_all(struct waitq *wq)
 {
 	unsigned n;
 
-	event_signalled(wq->lock.class);
+	event_signalled(wq->lock.class, false);
 	waitq_lock(wq);
 	n = waitq_wake_locked(wq, UINT_MAX);
 	waitq_unlock(wq);
@@ -86,7 +86,6 @@ void wait_entry_init(struct wait_entry *e, struct waitq *wq, struct pilock *pilo
 
 void waitq_begin(struct waitq *wq, struct wait_entry *e, bool exclusive)
 {
-	event_awaited(wq, wq->lock.class, (uintptr_t)__builtin_return_address(0));
 	wait_entry_init(e, wq, NULL, exclusive);
 	lock_thread()->waiting_class = wq->lock.class;
 	lock_thread()->waiting_for = wq;

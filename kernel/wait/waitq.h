@@ -26,8 +26,8 @@
 #define KERNEL_WAIT_WAITQ_H
 
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/run.h"
 #include "kernel/sched/thread.h"
-#include "kernel/wait/event.h"
 #include "lib/rbtree.h"
 
 struct CAPABILITY("waitq") waitq {
@@ -110,6 +110,8 @@ bool waitq_has_waiters(struct waitq *wq) EXCLUDES(wq);
 		int event_rc_ = 0; \
 \
 		might_sleep(); \
+		if (event_limit_.deadline_ns == WAIT_FOREVER) \
+			event_awaited(event_wq_, event_wq_->lock.class); \
 		waitq_begin(event_wq_, &event_entry_, (exclusive_)); \
 		for (;;) { \
 			if (cond) { \

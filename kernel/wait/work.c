@@ -328,9 +328,11 @@ static void run_one(struct workq *q)
 	void (*fn)(struct work *w);
 	struct work *w = next_item(q, &fn);
 
-	check_acquired(q, &flush_class, CHECK_THREAD, (uintptr_t)fn);
+	check_acquired(q, &flush_class, CHECK_THREAD | CHECK_TRY, (uintptr_t)fn);
+	run_history_begin();
 	fn(w);
-	check_release(q, &flush_class, CHECK_THREAD, (uintptr_t)fn);
+	run_history_end();
+	check_release(q, &flush_class, CHECK_THREAD | CHECK_TRY, (uintptr_t)fn);
 	waitq_lock(&q->q);
 	q->running = NULL;
 	q->done++;

@@ -8,7 +8,8 @@
  * Sources: kernel/lock/relax.c kernel/lock/context.c
  * Sources: kernel/lock/irqrwlock.c kernel/lock/seqlock.c kernel/lock/stat.c
  * Sources: kernel/lock/check.c kernel/lock/check_state.c kernel/lock/check_held.c
- * Sources: kernel/lock/check_report.c
+ * Sources: kernel/lock/check_report.c kernel/lock/check_graph.c kernel/lock/check_order.c
+ * Sources: kernel/lock/check_path.c
  * Sources: kernel/lock/check_pin.c lib/string.c lib/printf.c
  */
 #include "tests/host/harness.h"

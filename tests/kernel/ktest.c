@@ -14,6 +14,7 @@
 #include "tests/kernel/ktest.h"
 
 #include "kernel/hart/hart.h"
+#include "kernel/lock/check_test.h"
 #include "kernel/lock/relax.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/slab.h"
@@ -257,6 +258,9 @@ static bool run_one(const struct ktest *test)
 	int code = 0;
 
 	take_level(&before);
+	/* What other tests did with their locks is not this one's business. */
+	if (CONFIG_LOCKCHECK)
+		locktest_forget_all();
 	atomic_store_u32(&nr_failures, 0, relaxed);
 	skipped = NULL;
 	t = thread_spawn(test->name, test_body, (void *)test);

@@ -20,7 +20,7 @@
 DEFINE_LOCK_CLASS(torture_class, .name = "test.torture", .rank = RANK_TEST_SPIN_OUTER,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
 	.protects = "the data of the torture");
-DEFINE_LOCK_CLASS(nest_class, .name = "test.nest", .rank = RANK_UNORDERED,
+DEFINE_LOCK_CLASS(nest_class, .name = "test.nest", .rank = RANK_UNCHECKED,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
 	.protects = "nothing: only nesting is looked at");
 

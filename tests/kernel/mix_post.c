@@ -434,7 +434,7 @@ KTEST(mix, waiting_for_what_posted_work_signals_with_the_lock_held_is_reported)
 	wait_for_completion(&event);
 	/* This one would wait for itself if the event had not happened before. */
 	complete(&event);
-	ktest_expect_reports(KIND_DEADLOCK);
+	ktest_expect_reports(KIND_ORDER);
 	mixlock_lock(&desk.lock);
 	wait_for_completion(&event);
 	mixlock_unlock(&desk.lock);

@@ -72,6 +72,27 @@ static inline void *arch_current(void)
 	return thread;
 }
 
+/*
+ * The frame record below a frame pointer: where its function returns to, and the frame pointer of
+ * that one's function. `fp` is __builtin_frame_address(0) of a function that makes calls, or comes
+ * from here.
+ */
+static inline uintptr_t arch_frame_return(uintptr_t fp)
+{
+	return ((const uintptr_t *)fp)[-1];
+}
+
+static inline uintptr_t arch_frame_outer(uintptr_t fp)
+{
+	return ((const uintptr_t *)fp)[-2];
+}
+
+/* The calling function keeps a whole frame record, although it may make no calls. */
+static inline __attribute__((always_inline)) void arch_frame_keep(void)
+{
+	__asm__ volatile("" : : : "ra");
+}
+
 /* `pause` of Zihintpause, spelled as the fence that older assemblers and harts know (a no-op). */
 static inline void arch_pause(void)
 {

@@ -61,6 +61,21 @@ static inline void *arch_current(void)
 	return *(void **)host_tp;
 }
 
+/* x86-64 and AArch64 alike. */
+static inline uintptr_t arch_frame_return(uintptr_t fp)
+{
+	return ((const uintptr_t *)fp)[1];
+}
+
+static inline uintptr_t arch_frame_outer(uintptr_t fp)
+{
+	return ((const uintptr_t *)fp)[0];
+}
+
+static inline void arch_frame_keep(void)
+{
+}
+
 static inline void arch_pause(void)
 {
 	__asm__ volatile("" : : : "memory");
