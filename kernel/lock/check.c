@@ -222,7 +222,7 @@ void check_acquired_slow(const void *lock, struct lock_class *class, unsigned fl
 	assert(*r.nr < HELD_MAX);
 	now = CONFIG_LOCKSTAT ? arch_time() : 0;
 	next = &r.held[*r.nr];
-	next->node = (uint16_t)check_node(class, class_node_for(flags));
+	next->node = (uint16_t)check_node(class, CLASS_NODE_LOCK);
 	next->nr_pcs = (uint8_t)trace_from(in_handler(h), pc, next->pcs, HELD_TRACE);
 	held_push(r.held, r.nr, lock, class, pc, flags | passing_in(h, flags), now);
 	if (on_thread(h, flags)) {

@@ -114,11 +114,6 @@ static inline bool check_release(
 	return !CONFIG_LOCKCHECK || check_release_slow(lock, class, flags, pc);
 }
 
-static inline enum lock_class_node class_node_for(unsigned flags)
-{
-	return flags & CHECK_SECOND ? CLASS_NODE_SECOND : CLASS_NODE_LOCK;
-}
-
 /* The class's node in the checker's graph; with CONFIG_LOCKCHECK only. */
 static inline unsigned check_node(struct lock_class *class, enum lock_class_node which)
 {
@@ -261,6 +256,8 @@ unsigned lockcheck_expect_end(unsigned *strays);
  * may be NULL: the `what` of the last one. */
 void lockcheck_count_begin(void);
 void lockcheck_count_end(unsigned by_kind[KIND_COUNT], const char **last);
+/* So far, of any kind. */
+unsigned lockcheck_counted(void);
 /* Between any of those. */
 bool lockcheck_is_tested(void);
 

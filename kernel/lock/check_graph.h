@@ -130,7 +130,6 @@ void graph_for_each_edge(void (*fn)(const struct graph_edge *edge, void *arg), v
 
 enum graph_node_kind {
 	NODE_LOCK,   /* thing: struct lock_class */
-	NODE_SECOND, /* the same, as the second of two of one class by a named helper */
 	NODE_EVENT,  /* the same: what its waiters wait for */
 	NODE_THREAD, /* thing: the function of threads; waited for by join */
 	NODE_TIMER,  /* thing: the function of timers; by timer_cancel_sync */

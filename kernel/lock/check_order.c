@@ -44,7 +44,6 @@ unsigned check_node_slow(struct lock_class *class, enum lock_class_node which)
 {
 	static const enum graph_node_kind kinds[CLASS_NODES] = {
 		[CLASS_NODE_LOCK] = NODE_LOCK,
-		[CLASS_NODE_SECOND] = NODE_SECOND,
 		[CLASS_NODE_EVENT] = NODE_EVENT,
 	};
 	unsigned node = GRAPH_FULL;
@@ -94,6 +93,14 @@ static void report_cycle(struct asking *a, enum report_kind kind, const struct g
 			to, from, path->length);
 }
 
+static bool is_through_irq(const struct graph_path *path)
+{
+	for (unsigned i = 0; i < MIN(path->length, (unsigned)GRAPH_PATH_MAX); i++)
+		if (path->step[i].from < GRAPH_FIRST)
+			return true;
+	return false;
+}
+
 static void add_edge(struct asking *a, unsigned from, unsigned to, enum graph_kind kind,
 	const struct graph_trace *held, const struct graph_trace *asked)
 {
@@ -113,10 +120,10 @@ static void add_edge(struct asking *a, unsigned from, unsigned to, enum graph_ki
 		say_full(FULL_EDGES);
 	if (added == GRAPH_OLD || a->reported)
 		return;
-	if (graph_cycle(from, to, kind, false, &path))
-		report_cycle(a, KIND_ORDER, &path);
-	else if (graph_cycle(from, to, kind, true, &path))
-		report_cycle(a, KIND_IRQ, &path);
+	/* Without the interrupts first: order comes before irq. Another hart may have closed that
+	 * one between the two looks: the path tells. */
+	if (graph_cycle(from, to, kind, false, &path) || graph_cycle(from, to, kind, true, &path))
+		report_cycle(a, is_through_irq(&path) ? KIND_IRQ : KIND_ORDER, &path);
 }
 
 static void trace_of(const struct held_lock *held, struct graph_trace *out)
@@ -145,13 +152,12 @@ static void ask_in(struct asking *a, unsigned node)
 }
 
 /* Edges from what is held, newest first; true if the rest is known by what that was asked after. */
-static bool ask_under(struct asking *a, const struct held_lock *held, unsigned nr, unsigned flags)
+static bool ask_under(struct asking *a, const struct held_lock *held, unsigned nr)
 {
 	while (nr-- > 0) {
 		enum graph_kind kind = GRAPH_KIND(held[nr].flags & CHECK_READ, a->passing);
-		bool stated = held[nr].node == a->to && (flags & (CHECK_SECOND | CHECK_NESTED));
 
-		if (!stated && !graph_known_edge(held[nr].node, a->to, kind)) {
+		if (!graph_known_edge(held[nr].node, a->to, kind)) {
 			struct graph_trace trace;
 
 			trace_of(&held[nr], &trace);
@@ -175,7 +181,7 @@ static void note_in_history(struct lock_thread *t, unsigned node)
 }
 
 /* `sleeping`: a thread's lock, or a wait. */
-static void ask(struct asking *a, unsigned flags, bool sleeping)
+static void ask(struct asking *a, bool sleeping)
 {
 	struct lock_hart *h = lock_hart();
 	struct lock_thread *t = lock_thread();
@@ -183,7 +189,7 @@ static void ask(struct asking *a, unsigned flags, bool sleeping)
 
 	/* With interrupts on no irqlock is held, and the hart's record is not ours to read. */
 	if (!arch_irq_enabled())
-		rest_known = ask_under(a, h->held, h->nr_held, flags);
+		rest_known = ask_under(a, h->held, h->nr_held);
 	if (handler && !rest_known) {
 		ask_in(a, h->run_node);
 		ask_in(a, irq_node(h));
@@ -195,7 +201,7 @@ static void ask(struct asking *a, unsigned flags, bool sleeping)
 	if (sleeping && t->run.depth)
 		note_in_history(t, a->to);
 	if (!rest_known)
-		rest_known = ask_under(a, t->held, t->nr_held, flags);
+		rest_known = ask_under(a, t->held, t->nr_held);
 	if (sleeping && !rest_known)
 		ask_in(a, t->run_node);
 }
@@ -210,14 +216,37 @@ static void mark_irqs_on(struct asking *a, unsigned node, bool shared)
 			add_edge(a, node, irq, kind, trace_here(a), trace_here(a));
 }
 
+static bool holds_of_class(
+	const struct held_lock *held, unsigned nr, const struct lock_class *class)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (held[i].class == class)
+			return true;
+	return false;
+}
+
+/* By a helper that states their order, or under a lock that makes it one at a time: the first one
+ * of the class stands for all. */
+static bool is_another_of_its_class(
+	const struct lock_hart *h, const struct lock_class *class, unsigned flags)
+{
+	const struct lock_thread *t = lock_thread();
+
+	if (!(flags & (CHECK_SECOND | CHECK_NESTED)))
+		return false;
+	if (!arch_irq_enabled() && holds_of_class(h->held, h->nr_held, class))
+		return true;
+	return !in_handler(h) && holds_of_class(t->held, t->nr_held, class);
+}
+
 void order_acquire(struct lock_hart *h, const struct violation *v, unsigned flags)
 {
 	struct asking a = {.v = *v};
 
-	a.to = check_node((struct lock_class *)v->class, class_node_for(flags));
+	a.to = check_node((struct lock_class *)v->class, CLASS_NODE_LOCK);
 	a.passing = flags & CHECK_RECURSIVE;
-	if (!(flags & CHECK_TRY))
-		ask(&a, flags, flags & CHECK_THREAD);
+	if (!(flags & CHECK_TRY) && !is_another_of_its_class(h, v->class, flags))
+		ask(&a, flags & CHECK_THREAD);
 	if ((flags & CHECK_THREAD) ? !in_handler(h)
 				   : (flags & CHECK_RAW) && h->simulated == SIMULATED_ON)
 		mark_irqs_on(&a, a.to, flags & CHECK_READ);
@@ -263,7 +292,7 @@ void check_run_end_slow(uint16_t before)
 static void await(struct asking *a)
 {
 	if (checking(lock_hart()))
-		ask(a, 0, true);
+		ask(a, true);
 }
 
 void check_run_awaited_slow(enum graph_node_kind kind, const void *thing, uintptr_t pc)

@@ -37,8 +37,6 @@ const char *node_name(unsigned node, char *name, size_t size)
 		snprintf(name, size, "?");
 	else if (kind == NODE_LOCK)
 		snprintf(name, size, "%s", class_name(thing));
-	else if (kind == NODE_SECOND)
-		snprintf(name, size, "%s/2", class_name(thing));
 	else if (kind == NODE_EVENT)
 		snprintf(name, size, "event:%s", class_name(thing));
 	else if (kind == NODE_NAMED)

@@ -182,6 +182,15 @@ void lockcheck_count_end(unsigned by_kind[KIND_COUNT], const char **last)
 		*last = atomic_load_ptr(&last_what, relaxed);
 }
 
+unsigned lockcheck_counted(void)
+{
+	unsigned n = 0;
+
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+		n += atomic_load_u32(&counts[kind], relaxed);
+	return n;
+}
+
 bool lockcheck_is_tested(void)
 {
 	return atomic_load_bool(&counting, relaxed) || atomic_load_u32(&expected, relaxed);

@@ -48,8 +48,7 @@ struct lock_shard {
 /* Nodes of a class in the checker's graph. */
 enum lock_class_node {
 	CLASS_NODE_LOCK,
-	CLASS_NODE_SECOND, /* the second of two of them, by a named helper */
-	CLASS_NODE_EVENT,  /* what waiters wait for, where the class is a wait queue's */
+	CLASS_NODE_EVENT, /* what waiters wait for, where the class is a wait queue's */
 	CLASS_NODES
 };
 

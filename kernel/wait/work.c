@@ -287,7 +287,6 @@ void work_flush(struct work *w) UNCHECKED_LOCKING
 	struct flusher f;
 	struct workq *q;
 
-	might_sleep();
 	/* The queue stands for the lock that its work "holds"; it is never held here. */
 	if (!check_acquire(home ? home : w, &flush_class, CHECK_THREAD,
 		    (uintptr_t)__builtin_return_address(0)))

@@ -7,9 +7,7 @@
 #include "kernel/wait/rwmutex.h"
 #include "tests/kernel/wait_util.h"
 
-/* Chains and rings of them, in any order. */
-DEFINE_LOCK_CLASS(test_pi_class, .name = "test.pi", .rank = RANK_UNCHECKED,
-	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000000, .protects = "nothing: chains of waits");
+WAIT_TEST_CLASS_UNCHECKED(test_pi_class, "test.pi"); /* chains and rings, in any order */
 WAIT_TEST_CLASS(test_pi_mix_class, "test.pi.mix");
 
 /* Longer than what a handler walks. */

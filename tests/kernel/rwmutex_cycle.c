@@ -4,8 +4,8 @@
 #include "kernel/wait/rwmutex.h"
 #include "tests/kernel/wait_util.h"
 
-WAIT_TEST_CLASS(cycle_rw_class, "test.rwcycle.rw");
-WAIT_TEST_CLASS(cycle_mutex_class, "test.rwcycle.mutex");
+WAIT_TEST_CLASS_UNCHECKED(cycle_rw_class, "test.rwcycle.rw");
+WAIT_TEST_CLASS_UNCHECKED(cycle_mutex_class, "test.rwcycle.mutex");
 
 static struct rwmutex rw = RWMUTEX_INIT(&cycle_rw_class);
 static struct mutex m = MUTEX_INIT(&cycle_mutex_class);
