@@ -24,6 +24,7 @@
 #include "kernel/task/bringup.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
+#include "kernel/wait/cycle.h"
 #include "kernel/wait/pi.h"
 #include "lib/bootargs.h"
 #include "lib/errno.h"
@@ -61,6 +62,7 @@ noreturn void kernel_main(void)
 	thread_init();
 	sched_init();
 	pi_init();
+	cycle_init();
 	bringup_prepare();
 	say_harts();
 

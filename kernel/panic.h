@@ -19,4 +19,8 @@ noreturn void panic_as(enum exit_status status, const char *fmt, ...)
 /* Prints on the console path that takes no lock. Anywhere. For reports. */
 void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Filled at boot if the run can be repeated: prints, through `out`, the one line that says how.
+ * Anywhere; takes no lock. Every panic calls it. */
+extern void (*replay_line)(void (*out)(const char *fmt, ...));
+
 #endif

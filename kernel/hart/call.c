@@ -36,6 +36,8 @@
 
 /* A waiting sender that has made no progress for so many steps sends its interrupt again. */
 #define RESEND_STEPS (1u << 16)
+/* ... and, so often, looks whether the two wait for each other. */
+#define LOOK_STEPS (1u << 12)
 /* Calls of one hart_call_mask that are under way at once: they lie on the caller's stack. */
 #define CALL_BATCH 16
 
@@ -75,16 +77,22 @@ int hart_call_post(struct hart_meta *h, struct hart_call *call)
 	return 0;
 }
 
-/* Waits until the call has run; the interrupt is sent again if that takes long. */
-static void call_wait(const struct hart_meta *h, const struct hart_call *call)
+void hart_call_wait(const struct hart_meta *h, const struct hart_call *call)
 {
+	struct lock_wait *mine = &lock_thread()->wait;
 	struct relax wait = RELAX_INIT;
 
+	if (hart_call_done(call))
+		return;
+	wait_begins(mine, WAIT_CALL | (arch_irq_enabled() ? 0 : WAIT_IRQS_OFF), h, NULL, h->index);
 	for (unsigned n = 1; !hart_call_done(call); n++) {
 		relax_step(&wait);
+		if (n % LOOK_STEPS == 0 && wait_closes_cycle_thread)
+			wait_closes_cycle_thread();
 		if (n % RESEND_STEPS == 0)
 			arch_ipi_send_hart(h->hartid);
 	}
+	wait_ends(mine);
 }
 
 /* The waiting forms: a handler, or a holder of an irqlock, could wait for its own hart here. */
@@ -105,7 +113,7 @@ int hart_call(struct hart_meta *h, void (*fn)(void *arg), void *arg)
 	stack_shared_begin();
 	err = hart_call_post(h, &call);
 	if (!err)
-		call_wait(h, &call);
+		hart_call_wait(h, &call);
 	stack_shared_end();
 	return err;
 }
@@ -130,7 +138,7 @@ int hart_call_mask(const struct hart_mask *mask, void (*fn)(void *arg), void *ar
 				n++;
 		}
 		for (unsigned i = 0; i < n; i++)
-			call_wait(to[i], &calls[i]);
+			hart_call_wait(to[i], &calls[i]);
 		ran += (int)n;
 	}
 	stack_shared_end();

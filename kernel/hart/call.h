@@ -44,6 +44,10 @@ static inline bool hart_call_done(const struct hart_call *call)
  */
 int hart_call_post(struct hart_meta *h, struct hart_call *call);
 
+/* Waits until a posted call has run; sends its interrupt again if that takes long. With interrupts
+ * off, `h` may be waiting for this hart in the same way: hart_call asserts that they are on. */
+void hart_call_wait(const struct hart_meta *h, const struct hart_call *call);
+
 /*
  * Runs fn(arg) on `h` (this hart too: through its own software interrupt) and waits until it has
  * returned. 0 or -ENODEV. Thread, SIE on, no irqlock held (asserted): two harts may call each

@@ -37,6 +37,7 @@ enum report_kind {
 	KIND_ORDER,	/* a cycle between classes (the graph) */
 	KIND_IRQ,	/* interrupt-unsafe by the graph */
 	KIND_DEADLOCK,	/* a deadlock that is there: the end is EXIT_DEADLOCK */
+	KIND_LOCKUP,	/* a hart or thread without progress: the end is EXIT_LOCKUP */
 	KIND_COUNT
 };
 
@@ -232,6 +233,10 @@ static inline void check_guarded(const void *lock, const char *what)
  */
 void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
 	const struct lock_class *class, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same with more keys for the first line: " key=value ...". */
+void lockcheck_report_keys(enum report_kind kind, const char *what, const char *keys,
+	const void *lock, const struct lock_class *class, const char *fmt, ...)
+	__attribute__((format(printf, 6, 7)));
 const char *report_kind_name(enum report_kind kind);
 
 /* Prints by report() what this hart and its thread hold and wait for; for panics. */

@@ -4,20 +4,18 @@
 #include "kernel/lock/held.h"
 
 static void print_record(const char *whose, const struct held_lock *held, unsigned nr);
+static void print_wait(const char *whose, const struct lock_wait *wait);
 
 void lockcheck_print_held_slow(const struct lock_hart *h)
 {
 	const struct lock_thread *t = h->thread;
 
 	print_record("hart", h->held, held_count(&h->nr_held));
-	if (h->waiting_for)
-		report("  hart waits for irqlock %p\n", h->waiting_for);
+	print_wait("hart", &h->wait);
 	if (!t)
 		return;
 	print_record("thread", t->held, held_count(&t->nr_held));
-	if (t->waiting_for)
-		report("  thread waits for %s (%p)\n",
-			t->waiting_class ? t->waiting_class->name : "a lock", t->waiting_for);
+	print_wait("thread", &t->wait);
 }
 
 void lock_held_for_each(
@@ -34,6 +32,15 @@ void lock_held_for_each(
 				fn(h, &look, arg);
 		}
 	}
+}
+
+static void print_wait(const char *whose, const struct lock_wait *wait)
+{
+	struct wait_seen seen;
+
+	if (wait_read(wait, &seen))
+		report("  %s waits for %s (%p)\n", whose,
+			seen.class ? seen.class->name : "another one", seen.what);
 }
 
 static void print_record(const char *whose, const struct held_lock *held, unsigned nr)

@@ -39,6 +39,7 @@ static const char *const kind_names[KIND_COUNT] = {
 	[KIND_ORDER] = "order",
 	[KIND_IRQ] = "irq",
 	[KIND_DEADLOCK] = "deadlock",
+	[KIND_LOCKUP] = "lockup",
 };
 
 const char *report_kind_name(enum report_kind kind)
@@ -51,16 +52,17 @@ static const char *thread_name(const struct lock_thread *t)
 	return lockcheck_thread_name ? lockcheck_thread_name(t) : "?";
 }
 
-static void print_violation(
-	const struct violation *v, const struct graph_path *path, const char *text)
+/* `keys`: more of them for the first line, each after a blank. */
+static void print_violation(const struct violation *v, const struct graph_path *path,
+	const char *keys, const char *text)
 {
 	const struct lock_hart *h = lock_hart();
 	uintptr_t pcs[TRACE_MAX];
 	unsigned n;
 
-	report("lockcheck: kind=%s what=%s class=%s lock=%p hart=%u thread=%s pc=%p\n",
+	report("lockcheck: kind=%s what=%s class=%s lock=%p hart=%u thread=%s pc=%p%s\n",
 		report_kind_name(v->kind), v->what, v->class ? v->class->name : "-", v->lock,
-		h->index, thread_name(h->thread), (void *)v->pc);
+		h->index, thread_name(h->thread), (void *)v->pc, keys);
 	report("lock checker: %s\n", text);
 	if (CONFIG_LOCKCHECK && path)
 		print_path(path);
@@ -90,12 +92,12 @@ static bool counted_for_test(
 		return true;
 	}
 	atomic_add_u32(&nr_strays, 1, relaxed);
-	print_violation(v, path, text);
+	print_violation(v, path, "", text);
 	return true;
 }
 
-static void violated_v(
-	const struct violation *v, const struct graph_path *path, const char *fmt, va_list args)
+static void violated_v(const struct violation *v, const struct graph_path *path, const char *keys,
+	const char *fmt, va_list args)
 {
 	struct lock_hart *h;
 	char text[TEXT_MAX];
@@ -112,9 +114,11 @@ static void violated_v(
 	/* Relaxed: a lone flag. */
 	while (atomic_xchg_u32(&reporting, 1, relaxed))
 		relax();
-	print_violation(v, path, text);
-	panic_as(v->kind == KIND_DEADLOCK ? EXIT_DEADLOCK : EXIT_LOCKCHECK, "lock checker: %s: %s",
-		report_kind_name(v->kind), text);
+	print_violation(v, path, keys, text);
+	panic_as(v->kind == KIND_DEADLOCK	 ? EXIT_DEADLOCK
+			: v->kind == KIND_LOCKUP ? EXIT_LOCKUP
+						 : EXIT_LOCKCHECK,
+		"lock checker: %s: %s", report_kind_name(v->kind), text);
 }
 
 void violated(const struct violation *v, const char *fmt, ...)
@@ -122,7 +126,7 @@ void violated(const struct violation *v, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	violated_v(v, NULL, fmt, args);
+	violated_v(v, NULL, "", fmt, args);
 	va_end(args);
 }
 
@@ -131,8 +135,14 @@ void violated_cycle(const struct violation *v, const struct graph_path *path, co
 	va_list args;
 
 	va_start(args, fmt);
-	violated_v(v, path, fmt, args);
+	violated_v(v, path, "", fmt, args);
 	va_end(args);
+}
+
+static void report_v(const struct violation *v, const char *keys, const char *fmt, va_list args)
+{
+	if (checking(lock_hart()))
+		violated_v(v, NULL, keys, fmt, args);
 }
 
 void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
@@ -141,10 +151,19 @@ void lockcheck_report(enum report_kind kind, const char *what, const void *lock,
 	struct violation v = {kind, what, lock, class, (uintptr_t)__builtin_return_address(0)};
 	va_list args;
 
-	if (!checking(lock_hart()))
-		return;
 	va_start(args, fmt);
-	violated_v(&v, NULL, fmt, args);
+	report_v(&v, "", fmt, args);
+	va_end(args);
+}
+
+void lockcheck_report_keys(enum report_kind kind, const char *what, const char *keys,
+	const void *lock, const struct lock_class *class, const char *fmt, ...)
+{
+	struct violation v = {kind, what, lock, class, (uintptr_t)__builtin_return_address(0)};
+	va_list args;
+
+	va_start(args, fmt);
+	report_v(&v, keys, fmt, args);
 	va_end(args);
 }
 

@@ -22,6 +22,7 @@
 
 #include "kernel/arch.h"
 #include "kernel/lock/atomic.h"
+#include "kernel/lock/waiting.h"
 
 #define HELD_MAX 16u /* locks that one hart or thread may hold at once; more is a report */
 
@@ -88,9 +89,10 @@ struct lock_hart {
 	struct lock_class *posted_to; /* its handler runs work posted to a lock of this class */
 	uintptr_t hartid;	      /* for the kick; constant once registered */
 	unsigned uncounted_steals;    /* of irqlocks, since the last one that was counted */
-	const void *waiting_for;      /* irqlock it waits for, for reports */
-	uint64_t irqs_off_since;      /* for reports (CONFIG_LOCKSTAT) */
-	uintptr_t irqs_off_pc;	      /* who turned them off; 0: they are on, or unknown */
+	const void *gate; /* of an irqrwlock: the irqlock it holds, unrecorded, to wait there */
+	struct lock_wait wait;	 /* for an irqlock, linked into its queue */
+	uint64_t irqs_off_since; /* for reports (CONFIG_LOCKSTAT) */
+	uintptr_t irqs_off_pc;	 /* who turned them off; 0: they are on, or unknown */
 	struct irqlock_node node;
 	struct held_lock held[HELD_MAX];
 };
@@ -101,13 +103,12 @@ struct lock_thread {
 	uint8_t seq_writers; /* seqlock write sections it is in */
 	uint8_t nr_held;     /* sleeping and mixed locks held (CONFIG_LOCKCHECK) */
 	unsigned preempt_depth;
-	uint16_t run_node;	 /* of the checker's graph: what it runs; 0: nothing known */
-	struct lock_run run;	 /* CONFIG_LOCKCHECK */
-	uintptr_t stack_top;	 /* for backtraces, 0: unknown; constant once it runs */
-	uint32_t handle;	 /* owner word of this thread: see kernel/sched/thread.h; never 0 */
-	uint8_t stack_shared;	 /* objects in its frames that others reach */
-	const void *waiting_for; /* sleeping lock it waits for, for reports */
-	struct lock_class *waiting_class;
+	uint16_t run_node;    /* of the checker's graph: what it runs; 0: nothing known */
+	struct lock_run run;  /* CONFIG_LOCKCHECK */
+	uintptr_t stack_top;  /* for backtraces, 0: unknown; constant once it runs */
+	uint32_t handle;      /* owner word of this thread: see kernel/sched/thread.h; never 0 */
+	uint8_t stack_shared; /* objects in its frames that others reach */
+	struct lock_wait wait;
 	struct lock_class *posted_to; /* it runs work posted to a lock of this class */
 	struct held_lock held[HELD_MAX];
 };

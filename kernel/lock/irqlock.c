@@ -68,6 +68,9 @@
 #include "kernel/lock/park.h"
 #include "kernel/lock/relax.h"
 
+bool (*wait_closes_cycle_hart)(void);
+bool (*wait_closes_cycle_thread)(void);
+
 #define LOCKED IRQLOCK_LOCKED
 #define ASLEEP 2u
 #define STEAL_ONE 4u
@@ -238,6 +241,7 @@ static void wait_for_headship(struct irqlock *lock, struct lock_hart *h)
 		return;
 	}
 	lock_stat(lock->class, LOCK_PARKED);
+	park_looks();
 	park_while_state(&h->node.state, NODE_PARKED);
 }
 
@@ -299,6 +303,7 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 		} else if (atomic_cas_u32(&lock->word, &word, word | ASLEEP | KICK_OF(h->index),
 				   relaxed)) {
 			lock_stat(lock->class, LOCK_PARKED);
+			park_looks();
 			LOCK_POINT(irqlock_head_park);
 			park_while_named(&lock->word, h);
 		} else {
@@ -322,11 +327,11 @@ static __attribute__((noinline)) void wait_in_turn(struct irqlock *lock, bool be
 	assert(lock_harts[h->index] == h);
 	if (!join(lock, h, &predecessor))
 		return;
-	h->waiting_for = lock;
+	wait_begins(&h->wait, WAIT_IRQLOCK, lock, lock->class, 0);
 	if (predecessor)
 		wait_for_headship(lock, h);
 	wait_as_head(lock, h);
-	h->waiting_for = NULL;
+	wait_ends(&h->wait);
 }
 
 void irqlock_wait(struct irqlock *lock, bool before)

@@ -91,6 +91,7 @@ static void enter_from_gate(struct irqrwlock *lock, uint32_t blockers, uint32_t 
 			n++;
 		} else if (atomic_cas_u32(&lock->word, &word, word | KICK_OF(h->index), relaxed)) {
 			lock_stat(lock->gate.class, LOCK_PARKED);
+			park_looks();
 			LOCK_POINT(irqrwlock_gate_park);
 			park_while_named(&lock->word, h);
 			n = 0;
@@ -109,9 +110,11 @@ static void wait_through_gate(
 	LOCK_EVENT(irqrwlock_contended, lock, lock->gate.class);
 	if (!irqlock_take(&lock->gate))
 		irqlock_wait(&lock->gate, before);
-	lock_hart()->waiting_for = lock;
+	lock_hart()->gate = &lock->gate;
+	wait_begins(&lock_hart()->wait, WAIT_IRQRWLOCK, lock, lock->gate.class, 0);
 	enter_from_gate(lock, blockers, grant);
-	lock_hart()->waiting_for = NULL;
+	wait_ends(&lock_hart()->wait);
+	lock_hart()->gate = NULL;
 	LOCK_POINT(irqrwlock_gate_leave);
 	irqlock_give(&lock->gate);
 }
@@ -143,6 +146,21 @@ void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
 	atomic_store_u32(&lock->word, 0, relaxed);
 }
 
+/* Waits for the writer to leave, past whoever waits at the gate. SIE off. */
+static void pass(struct irqrwlock *lock)
+{
+	struct lock_hart *h = lock_hart();
+
+	wait_begins(&h->wait, WAIT_IRQRWLOCK, lock, lock->gate.class, 0);
+	for (unsigned n = 0; !enter_reader(lock, true); n++) {
+		if (n == irqlock_tuning.newcomer_spins)
+			park_looks();
+		LOCK_POINT(irqrwlock_passing_wait);
+		relax();
+	}
+	wait_ends(&h->wait);
+}
+
 static void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
 {
 	bool before, passing;
@@ -151,12 +169,10 @@ static void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
 		return;
 	passing = (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;
 	if (LOCK_CHAOS(irqrwlock_read_slow_way) || !enter_reader(lock, passing)) {
-		if (!passing)
+		if (passing)
+			pass(lock);
+		else
 			wait_through_gate(lock, before, WRITER, READER);
-		while (passing && !enter_reader(lock, true)) {
-			LOCK_POINT(irqrwlock_passing_wait);
-			relax();
-		}
 	}
 	entered(lock, flags, pc, before);
 }
@@ -252,6 +268,11 @@ void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 	LOCK_POINT(irqrwlock_write_released);
 	park_kick(old);
 	irq_section_end(lock_hart());
+}
+
+bool irqrwlock_is_free(const struct irqrwlock *lock)
+{
+	return !(atomic_load_u32(&lock->word, relaxed) & (WRITER | READERS_MASK));
 }
 
 bool irqrwlock_held_by_me(const struct irqrwlock *lock)

@@ -35,6 +35,8 @@ void irqrwlock_write_acquire(struct irqrwlock *lock) ACQUIRES(lock);
 bool irqrwlock_write_try(struct irqrwlock *lock) TRY_ACQUIRES(true, lock);
 void irqrwlock_write_release(struct irqrwlock *lock) RELEASES(lock);
 
+/* Nobody holds it at this moment: for reports. */
+bool irqrwlock_is_free(const struct irqrwlock *lock);
 bool irqrwlock_held_by_me(const struct irqrwlock *lock);
 
 #endif

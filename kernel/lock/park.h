@@ -23,6 +23,17 @@
 
 static_assert(CONFIG_MAX_HARTS < 0xfff, "a hart's index + 1 fits the kick field");
 
+/*
+ * Before a waiter sleeps: whoever waits for long comes here, and looks whether it waits for itself.
+ * The last one of a circle finds it (waiting.h). Without the checker's records nobody knows who
+ * holds an irqlock, and there is nothing to look at.
+ */
+static inline void park_looks(void)
+{
+	if (CONFIG_LOCKCHECK && wait_closes_cycle_hart)
+		wait_closes_cycle_hart();
+}
+
 /* Sleeps until the word's kick field no longer names this hart. SIE off. */
 void park_while_named(const atomic_u32 *word, const struct lock_hart *h);
 /* Sleeps while `state` has the value `parked`. SIE off. */

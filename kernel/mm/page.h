@@ -56,6 +56,9 @@ phys_t page_alloc_table(void);
 /* Hart `index` is stopping: what its cache holds goes back. Either; rank PAGE. */
 void page_cache_drain(unsigned index);
 void page_cache_drain_all(void);
+/* The irqlock (rank PAGE) of a hart's cache, for who shows what happens when it is stuck. */
+struct irqlock;
+struct irqlock *page_cache_lock(unsigned index);
 /* Gives back everything that is only cached: pages per hart, empty slabs, free stacks, lazily
  * unmapped ranges. Thread, may sleep. Tests compare counts after it. */
 void mm_trim(void);

@@ -113,6 +113,11 @@ void page_cache_drain(unsigned index)
 	page_give_chain(chain);
 }
 
+struct irqlock *page_cache_lock(unsigned index)
+{
+	return &caches[index].lock;
+}
+
 void page_cache_drain_all(void)
 {
 	for (unsigned i = 0; i < CONFIG_MAX_HARTS; i++)

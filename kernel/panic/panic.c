@@ -13,10 +13,12 @@
 #include "kernel/hart/hart.h"
 #include "kernel/lock/check.h"
 #include "kernel/lock/relax.h"
+#include "kernel/panic/card.h"
 #include "kernel/panic/power.h"
 #include "kernel/panic/report.h"
 #include "kernel/sched/thread.h"
 #include "kernel/time/clock.h"
+#include "kernel/wait/cycle.h"
 #include "lib/assert.h"
 #include "lib/printf.h"
 
@@ -24,6 +26,7 @@
 
 /* Hart index + 1 of the owner of the end, 0: none. Set once, by compare-and-swap. */
 static atomic_u32 panic_owner;
+void (*replay_line)(void (*out)(const char *fmt, ...));
 /* Panics of the owner after its first; its own. */
 static unsigned again;
 
@@ -32,10 +35,7 @@ static noreturn void panic_va(
 static void claim(const char *fmt, va_list ap);
 static void second_panic(const char *fmt, va_list ap);
 static void print_this_hart(const struct trap_frame *frame);
-static void print_other_hart(const struct hart_meta *h);
-static void print_silent_hart(const struct hart_meta *h);
 static void print_held(const struct hart_meta *h);
-static const char *context_name(const struct lock_hart *h);
 
 noreturn void panic(const char *fmt, ...)
 {
@@ -85,9 +85,13 @@ static noreturn void panic_va(
 	report("\npanic: %s\n", cause);
 	report("  status: %s (%d), hart %u, %lu.%06lu s after boot, in %s\n", name ? name : "?",
 		(int)status, lock_hart()->index, (unsigned long)(us / 1000000),
-		(unsigned long)(us % 1000000), context_name(lock_hart()));
+		(unsigned long)(us % 1000000), card_context(lock_hart()));
 	if (silent > 0)
 		report("  harts that did not answer: %u\n", silent);
+	if (replay_line)
+		replay_line(report);
+	if (cycle_reported())
+		card_print(cycle_reported());
 	if (frame) {
 		report("registers:\n");
 		arch_frame_print(frame, report);
@@ -98,7 +102,7 @@ static noreturn void panic_va(
 	print_this_hart(frame);
 	for_each_hart(h)
 		if (&h->lock != lock_hart())
-			print_other_hart(h);
+			card_print_hart(h);
 	report("locks held:\n");
 	for_each_hart(h)
 		print_held(h);
@@ -141,64 +145,16 @@ static void print_this_hart(const struct trap_frame *frame)
 	report_backtrace_of(frame);
 }
 
-static void print_other_hart(const struct hart_meta *h)
-{
-	const struct hart_trace *trace = hart_trace_of(h);
-	const struct thread *t = trace->thread;
-	enum hart_state state = atomic_load_u32(&h->state, relaxed);
-
-	if (trace->stopped) {
-		report("  hart %u, thread %s, %s:\n", h->index, t ? t->name : "none",
-			trace->from_handler ? "interrupted" : "waiting with interrupts off");
-		report_backtrace(trace->pcs, trace->nr_pcs, trace->from_handler);
-	} else if (state == HART_ONLINE || state == HART_STOPPING) {
-		print_silent_hart(h);
-	} else {
-		report("  hart %u: %s\n", h->index, hart_state_name(state));
-	}
-}
-
-/* What can be seen of a hart that does not answer: marked, because it may be out of date. */
-static void print_silent_hart(const struct hart_meta *h)
-{
-	const struct trap_frame *frame = arch_hart_frame(h);
-	const struct thread *t = (const struct thread *)h->lock.thread;
-
-	report("  hart %u DID NOT ANSWER; what it left behind, in %s, thread %s:\n", h->index,
-		context_name(&h->lock), t ? t->name : "none");
-	if (h->lock.irqs_off_pc && h->lock.irq_depth > 0) {
-		report("   interrupts went off %lu us ago at\n",
-			(unsigned long)(ticks_to_ns(arch_time() - h->lock.irqs_off_since) /
-				NS_PER_US));
-		report_backtrace(&h->lock.irqs_off_pc, 1, false);
-	}
-	report("   last trap frame:%s\n", frame ? "" : " none");
-	if (frame)
-		report_backtrace_of(frame);
-}
-
 /* What a hart and its thread hold and wait for, if anything. */
 static void print_held(const struct hart_meta *h)
 {
 	const struct lock_hart *lh = &h->lock;
 	const struct thread *t = (const struct thread *)lh->thread;
 
-	if (!t || (!lh->nr_held && !lh->waiting_for && !t->lock.nr_held && !t->lock.waiting_for))
+	if (!t ||
+		(!lh->nr_held && !wait_under_way(&lh->wait) && !t->lock.nr_held &&
+			!wait_under_way(&t->lock.wait)))
 		return;
 	report(" hart %u, thread %s:\n", h->index, t->name);
 	lockcheck_print_held(lh);
-}
-
-static const char *context_name(const struct lock_hart *h)
-{
-	switch (h->in_irq) {
-	case IRQ_TIMER:
-		return "the timer interrupt";
-	case IRQ_IPI:
-		return "a software interrupt";
-	case IRQ_EXTERNAL:
-		return "a device interrupt";
-	default:
-		return "a thread";
-	}
 }

@@ -17,7 +17,7 @@
 #include "kernel/sched/thread.h"
 #include "lib/printf.h"
 
-#define LINE_MAX_BYTES 320
+#define LINE_MAX_BYTES 640
 #define BACKTRACE_MAX 24
 
 /* Give up on the owner after so many steps AND so long: a step may be ns or an emulator's turn. */

@@ -96,6 +96,10 @@ struct thread {
 	void *arg;
 	int exit_code;
 	void *task; /* kernel/task's private part (join, reaping) */
+
+	/* kernel/panic/stall.c: what its wait looked like, for so many looks. */
+	uint32_t stall_digest;
+	unsigned stall_looks;
 };
 
 static inline struct thread *current_thread(void)

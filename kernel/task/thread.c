@@ -21,6 +21,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/task/task.h"
 #include "kernel/time/clock.h"
+#include "kernel/wait/cycle.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
 #include "lib/printf.h"
@@ -270,6 +271,10 @@ int thread_join_timeout(struct thread *t, int *code, uint64_t deadline_ns)
 		run_awaited(NODE_THREAD, (const void *)t->fn);
 		run_awaited(NODE_NAMED, run_of_reaper);
 	}
+	wait_begins(&lock_thread()->wait,
+		WAIT_THREAD | (deadline_ns == UINT64_MAX ? 0 : WAIT_TIMED), t, NULL,
+		t->lock.handle);
+	cycle_look();
 	for (;;) {
 		bool late = deadline_ns != UINT64_MAX && clock_now_ns() >= deadline_ns;
 
@@ -280,6 +285,7 @@ int thread_join_timeout(struct thread *t, int *code, uint64_t deadline_ns)
 		schedule_until(deadline_ns);
 	}
 	sched_cancel_sleep();
+	wait_ends(&lock_thread()->wait);
 	if (!ended)
 		return -ETIMEDOUT;
 	if (code)

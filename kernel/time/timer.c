@@ -305,6 +305,11 @@ void timers_interrupt(void)
 	program(q, MIN(q->earliest_ns, q->tick_ns));
 }
 
+uint64_t timer_promised_ns(const struct hart_meta *h)
+{
+	return h->timerq->programmed_ns;
+}
+
 void timer_info(const struct hart_meta *h, struct timerq_info *out)
 {
 	struct timerq *q = h->timerq;

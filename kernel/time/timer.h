@@ -55,6 +55,10 @@ void timer_init_hart(struct hart_meta *h);
 /* The timer interrupt. Handler. */
 void timers_interrupt(void);
 
+/* When the hart's hardware was told to interrupt it next, UINT64_MAX: never. No lock: for who
+ * watches it. */
+uint64_t timer_promised_ns(const struct hart_meta *h);
+
 /* For the `timers` command and tests: what a hart has. Takes timerq.lock. Either. */
 struct timerq_info {
 	unsigned nr_pending;

@@ -11,6 +11,14 @@ void completion_init(struct completion *c, struct lock_class *class) UNCHECKED_L
 	/* Unchecked: nobody else knows it yet. */
 	waitq_init(&c->wq, class);
 	c->done = 0;
+	c->by = 0;
+}
+
+void completion_expect(struct completion *c, const struct thread *t)
+{
+	waitq_lock(&c->wq);
+	c->by = t->lock.handle;
+	waitq_unlock(&c->wq);
 }
 
 void completion_reset(struct completion *c)
@@ -76,6 +84,7 @@ int wait_for_completion_limit(struct completion *c, const struct wait_limit *lim
 	if (limit->deadline_ns == WAIT_FOREVER)
 		event_awaited(c, c->wq.lock.class);
 	waitq_begin(&c->wq, &e, true);
+	e.who = c->by;
 	if (!take(c)) {
 		LOCK_EVENT(completion_wait, c, c->wq.lock.class);
 		rc = waitq_sleep(&c->wq, &e, limit); /* 0: this one was ours */

@@ -12,6 +12,7 @@
 struct completion {
 	struct waitq wq;
 	unsigned done GUARDED_BY(&wq); /* waits that need not sleep; UINT_MAX: all */
+	uint32_t by GUARDED_BY(&wq);   /* handle of the thread that completes it; 0: not known */
 };
 
 /* The class is that of the inner irqlock: a spinning rank (RANK_WAITQ). */
@@ -20,6 +21,10 @@ struct completion {
 void completion_init(struct completion *c, struct lock_class *class);
 /* As after completion_init; nobody waits. Either. */
 void completion_reset(struct completion *c);
+
+/* It is thread `t` that completes it: waits for it lead there when deadlocks are looked for.
+ * Either; `t` lives. */
+void completion_expect(struct completion *c, const struct thread *t);
 
 /* Ends one wait, or every wait from now on. Either. */
 void complete(struct completion *c);

@@ -31,19 +31,15 @@ static void join(struct condvar *cv, struct wait_entry *e)
 static int sleep_for_signal(
 	struct condvar *cv, struct wait_entry *e, const struct wait_limit *limit, uintptr_t pc)
 {
-	struct lock_thread *me = lock_thread();
 	int rc;
 
 	if (CONFIG_LOCKCHECK && limit->deadline_ns == WAIT_FOREVER)
 		check_event_awaited_slow(cv, cv->wq.lock.class, pc);
-	me->waiting_class = cv->wq.lock.class;
-	me->waiting_for = cv;
 	LOCK_EVENT(condvar_wait, cv, cv->wq.lock.class);
 	waitq_lock(&cv->wq);
 	rc = waitq_sleep(&cv->wq, e, limit);
 	waitq_dequeue(&cv->wq, e);
 	waitq_unlock(&cv->wq);
-	me->waiting_for = NULL;
 	LOCK_POINT(condvar_woken);
 	return rc;
 }

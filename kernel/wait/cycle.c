@@ -1,191 +1,122 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The short form of the deadlock card: each member of the cycle, what it waits for, who holds that.
- *
- * Why two walks prove a cycle: pi.c. Members past LINKS_MAX are counted but not compared one by
- * one; for a false report one of them would have had to leave and rejoin the same cycle between the
- * walks.
- *
- * A writer that waits for readers waits for each of them, so there a chain is a tree. Readers are
- * known by their records of held locks, which they have in every configuration (rwmutex.c). The
- * search goes down one way at a time, remembers that way only, and confirms it like a chain: each
- * member is still in the same wait, so each reader among them, asleep, still reads.
+ * What is said of a cycle of waits: the lines that come first. The members are shown one by one,
+ * with what they hold, by the panic that follows (kernel/panic/card.c).
  */
 #include "kernel/wait/cycle.h"
 
 #include "kernel/lock/check.h"
-#include "kernel/lock/held.h"
-#include "kernel/sched/table.h"
-#include "kernel/wait/rwmutex.h"
+#include "kernel/sched/preempt.h"
+#include "kernel/sched/thread.h"
 #include "lib/printf.h"
 
-#define LINKS_MAX 16
-#define WALK_MAX 1024
-#define CARD_MAX 700
-#define SEARCH_MAX 64 /* links that a search through readers looks at */
+#define KEYS_MAX 400
 
-struct cycle {
-	unsigned length;
-	bool timed;
-	struct pi_link links[LINKS_MAX];
-};
+/* Each entry is its hart's own. */
+static const struct chain *reported[CONFIG_MAX_HARTS];
 
-/* False: it doesn't come back to where it began. */
-static bool walk(struct thread *me, struct cycle *c)
+const struct chain *cycle_reported(void)
 {
-	struct thread *t = me;
-	struct pi_link link;
-
-	c->length = 0;
-	c->timed = false;
-	do {
-		t = pi_link(t, &link);
-		c->timed |= link.timed;
-		if (c->length < LINKS_MAX)
-			c->links[c->length] = link;
-		c->length++;
-	} while (t && t != me && c->length < WALK_MAX);
-	return t == me;
+	return reported[lock_hart()->index];
 }
 
-/* The second walk: the same members in the same waits. */
-static bool walk_same(struct thread *me, const struct cycle *c)
+void cycle_report_is_about(const struct chain *c)
 {
-	struct thread *t = me;
-	struct pi_link link;
-	unsigned n = 0;
-
-	do {
-		t = pi_link(t, &link);
-		if (n < LINKS_MAX &&
-			(link.thread != c->links[n].thread || link.serial != c->links[n].serial ||
-				link.lock != c->links[n].lock))
-			return false;
-		n++;
-	} while (t && t != me && n < c->length);
-	return t == me && n == c->length;
+	reported[lock_hart()->index] = c;
 }
 
-static size_t print_link(
-	char *card, size_t room, const struct pi_link *l, const struct thread *next)
+/* Keys of the first line: " members=2 cycle=hart0/shell:crash_a>hart1/partner:crash_b" */
+static void write_keys(char *keys, const struct chain *c)
 {
-	const struct lock_class *class = l->drain ? l->drain->pi.class : l->lock->class;
-	const void *lock = l->drain ? (void *)l->drain : (void *)l->lock;
+	size_t at = (size_t)snprintf(keys, KEYS_MAX, " members=%u cycle=", c->nr);
 
-	return (size_t)snprintf(card, room, "\n  %s waits for %s (%p), %s by %s", l->thread->name,
-		class->name, lock, l->drain ? "read" : "held", next->name);
-}
+	for (unsigned i = 0; i < c->nr && at < KEYS_MAX; i++) {
+		const struct chain_member *m = &c->m[i];
+		const char *name = m->thread ? ((const struct thread *)m->thread)->name : "none";
 
-static void report_cycle(struct cycle *c)
-{
-	unsigned shown = MIN(c->length, (unsigned)LINKS_MAX);
-	const struct pi_link *first = &c->links[0];
-	struct pilock *lock = first->drain ? &first->drain->pi : first->lock;
-	char card[CARD_MAX] = "";
-	size_t at = 0;
-
-	for (unsigned i = 0; i < shown && at < CARD_MAX; i++) {
-		const struct pi_link *l = &c->links[i];
-
-		at += print_link(card + at, CARD_MAX - at, l,
-			l->owner ? l->owner : c->links[(i + 1) % c->length].thread);
+		if (m->hart)
+			at += (size_t)snprintf(keys + at, KEYS_MAX - at, "%shart%u/%s",
+				i ? ">" : "", m->hart->index, name);
+		else
+			at += (size_t)snprintf(
+				keys + at, KEYS_MAX - at, "%s%s", i ? ">" : "", name);
+		if (at < KEYS_MAX && m->wait.class)
+			at += (size_t)snprintf(
+				keys + at, KEYS_MAX - at, ":%s", m->wait.class->name);
 	}
-	if (shown < c->length && at < CARD_MAX)
-		snprintf(card + at, CARD_MAX - at, "\n  and %u more", c->length - shown);
-	lockcheck_report(KIND_DEADLOCK, "cycle", lock, lock->class,
-		"%u thread%s wait%s for each other's locks%s", c->length, c->length == 1 ? "" : "s",
-		c->length == 1 ? "s" : "", card);
 }
 
-bool cycle_confirmed(struct thread *me)
+static void say(const struct chain *c)
 {
-	struct cycle c;
+	const struct wait_seen *w = &c->m[0].wait;
+	const char *who = c->m[0].hart ? "hart" : "thread";
+	bool was_off = !arch_irq_save();
+	char keys[KEYS_MAX];
 
-	if (!walk(me, &c) || c.timed || !walk_same(me, &c))
+	write_keys(keys, c);
+	cycle_report_is_about(c);
+	if (c->nr == 1)
+		lockcheck_report_keys(KIND_DEADLOCK, "cycle", keys, w->what, w->class,
+			"a %s waits for itself", who);
+	else
+		lockcheck_report_keys(KIND_DEADLOCK, "cycle", keys, w->what, w->class,
+			"%u %ss wait for each other", c->nr, who);
+	cycle_report_is_about(NULL);
+	arch_irq_restore(!was_off);
+}
+
+static bool hart_closed(void)
+{
+	struct chain c;
+
+	if (!chain_closes_hart(&c))
 		return false;
-	report_cycle(&c);
+	c.at = __builtin_frame_address(0);
+	say(&c);
 	return true;
 }
 
-/* ---- Through readers ------------------------------------------------------------------------- */
-
-struct search {
-	struct thread *me;
-	struct cycle path; /* from `me` to where the search is */
-	unsigned looked;
-};
-
-static bool reads(const struct thread *t, const struct rwmutex *rw)
+bool cycle_closed(void)
 {
-	struct held_lock look;
+	struct chain c;
 
-	for (unsigned i = 0; i < held_count(&t->lock.nr_held); i++)
-		if (held_look(&t->lock.held[i], &look) && look.lock == rw &&
-			(look.flags & CHECK_READ))
-			return true;
-	return false;
-}
-
-static bool search(struct search *s, struct thread *t);
-
-/* From the writer that the last link of the path is. */
-static bool search_readers(struct search *s, const struct rwmutex *rw)
-{
-	for (unsigned i = 0, end = thread_table_end(); i < end; i++) {
-		struct thread *t = thread_table_peek(i);
-
-		if (t && reads(t, rw) && search(s, t))
-			return true;
-	}
-	return false;
-}
-
-/* True: the path leads back to where it began. It is at most LINKS_MAX long, and so is this. */
-static bool search(struct search *s, struct thread *t)
-{
-	struct cycle *path = &s->path;
-	struct pi_link *link;
-
-	if (path->length && t == s->me)
-		return true;
-	if (path->length == LINKS_MAX || s->looked++ == SEARCH_MAX)
+	if (!chain_closes_thread(&c))
 		return false;
-	link = &path->links[path->length++];
-	pi_link(t, link);
-	/* A timed wait ends by itself. */
-	if (!link->timed && link->owner && search(s, link->owner))
-		return true;
-	if (!link->timed && link->drain && search_readers(s, link->drain))
-		return true;
-	path->length--;
-	return false;
-}
-
-/* The second look: all of them in the same waits, and so still holding what they held. */
-static bool path_same(const struct cycle *path)
-{
-	for (unsigned i = 0; i < path->length; i++) {
-		const struct pi_link *then = &path->links[i];
-		struct pi_link now;
-
-		pi_link(then->thread, &now);
-		if (now.serial != then->serial || now.owner != then->owner ||
-			now.drain != then->drain)
-			return false;
-		if (now.drain && !reads(path->links[(i + 1) % path->length].thread, now.drain))
-			return false;
-	}
+	c.at = __builtin_frame_address(0);
+	say(&c);
 	return true;
 }
 
-bool cycle_through_readers(struct thread *me)
+static bool thread_closed(void)
 {
-	struct search s = {.me = me};
+	bool closed;
 
-	if (!search(&s, me) || !path_same(&s.path))
-		return false;
-	report_cycle(&s.path);
-	return true;
+	preempt_disable();
+	closed = cycle_closed();
+	preempt_enable();
+	return closed;
+}
+
+void cycle_look(void)
+{
+	thread_closed();
+}
+
+void cycle_of_one(void)
+{
+	struct chain c = {.nr = 1,
+		.closed = true,
+		.m[0].thread = lock_thread(),
+		.at = __builtin_frame_address(0)};
+
+	wait_read(&lock_thread()->wait, &c.m[0].wait);
+	say(&c);
+}
+
+void cycle_init(void)
+{
+	wait_closes_cycle_hart = hart_closed;
+	wait_closes_cycle_thread = thread_closed;
 }
 
 void abandoned_report(const struct pilock *l, uint32_t dead_owner)

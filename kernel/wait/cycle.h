@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Deadlocks of threads that wait for each other's locks: found by pi.c, confirmed and shown here.
- */
+/* Deadlocks that are there: found by who closes the cycle (chain.c), said here. */
 #ifndef KERNEL_WAIT_CYCLE_H
 #define KERNEL_WAIT_CYCLE_H
 
-#include "kernel/wait/pi.h"
+#include "kernel/wait/chain.h"
+#include "kernel/wait/pilock.h"
+
+/* Registers with the locks that know no threads. Once, before the second hart. */
+void cycle_init(void);
 
 /*
- * The chain of waits that begins with `me`, the running thread, came back to it. Walks it again;
- * false: it is no deadlock. Otherwise reports (kind deadlock), which ends the system unless a test
- * expects it: true. Preemption off, no lock held.
+ * The running thread has begun its wait (kernel/lock/waiting.h): if that closes a cycle, reports
+ * it (kind deadlock), which ends the system with the card unless a test expects it: then true.
+ * Preemption or interrupts off; takes no lock.
  */
-bool cycle_confirmed(struct thread *me);
+bool cycle_closed(void);
+/* The same for who has them on. Thread. */
+void cycle_look(void);
+/* The running thread asks for a lock that it owns. Reports, likewise. */
+void cycle_of_one(void);
 
-/*
- * The same where a member may be a writer that waits for the readers of an rwmutex: looks for a way
- * from `me`, which has published its wait, back to it. Looks at most at SEARCH_MAX links (cycle.c).
- */
-bool cycle_through_readers(struct thread *me);
+/* The cycle, or the chain of waits, that the report of this hart is about; NULL: another matter. */
+const struct chain *cycle_reported(void);
+void cycle_report_is_about(const struct chain *c);
 
 /* The lock, just acquired in its plain form, has lost a holder. Reports, likewise. */
 void abandoned_report(const struct pilock *l, uint32_t dead_owner);

@@ -30,12 +30,8 @@
  * begins one walk from every thread there is, which finds where the first one stopped: the one
  * whose entry is not filed by its priority. Until then the far end of the chain runs as before.
  *
- * Cycles. A thread publishes its wait before it walks; of the members of a cycle the one that
- * publishes last therefore finds all links. What it reads is not one snapshot, so it walks twice
- * and believes the cycle only if every member is still in the very same wait (wait_entry.serial):
- * then all of them slept in between the two walks, and who sleeps releases nothing. A cycle with
- * a timed wait in it ends by itself and is not reported. Where a chain ends at a writer that waits
- * for the readers of an rwmutex, who inherit nothing, cycle.c goes on from every one of them.
+ * Cycles: chain.c. A thread publishes its wait before it walks and then looks for one; a walk that
+ * meets its own beginning ends there.
  *
  * pi_shard.lock (irqlock, rank PI): "the PI lock of t", shared by threads with one hash
  *   Protects: t.waiting_entry, t.pi_waiters, and of what is filed there pilock.donated, .donation;
@@ -248,7 +244,6 @@ struct thread *pi_link(struct thread *t, struct pi_link *link) UNCHECKED_LOCKING
 		link->serial = e->serial;
 		link->timed = e->timed;
 		link->lock = e->pilock;
-		link->drain = e->drain;
 	}
 	if (e->queued && e->pilock) {
 		link->changed = donate_anew(e->pilock);
@@ -291,14 +286,15 @@ void pi_propagate(struct thread *t)
 bool pi_wait_begins(struct thread *owner)
 {
 	struct thread *me = current_thread(), *t = owner;
-	struct pi_link link = {0};
+	struct pi_link link;
 
-	for (unsigned n = 0; t && n < PI_WALK_MAX; n++) {
-		if (t == me)
-			return !cycle_confirmed(me);
-		t = pi_link(t, &link);
+	if (owner == me) {
+		cycle_of_one();
+		return false;
 	}
-	return !link.drain || !cycle_through_readers(me);
+	for (unsigned n = 0; t && t != me && n < PI_WALK_MAX; n++)
+		t = pi_link(t, &link);
+	return !cycle_closed();
 }
 
 /* The scheduler's hook: t's own priority changed. */

@@ -46,10 +46,9 @@ bool pi_wait_begins(struct thread *owner);
 /* One link of a chain, as it was at one moment. */
 struct pi_link {
 	struct thread *thread;
-	struct pilock *lock;   /* that it waits for, NULL: none */
-	struct thread *owner;  /* of that, NULL: none that inherits */
-	struct rwmutex *drain; /* whose readers it waits for, NULL: none */
-	uint64_t serial;       /* of the wait */
+	struct pilock *lock;  /* that it waits for, NULL: none */
+	struct thread *owner; /* of that, NULL: none that inherits */
+	uint64_t serial;      /* of the wait */
 	bool timed;
 	bool changed; /* the owner's priority, by this look */
 };

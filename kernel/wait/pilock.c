@@ -299,6 +299,9 @@ static int sleep_for(struct pilock *l, struct wait_entry *e, const struct wait_l
 			return rc;
 		if (!e->queued || take_as_waiter(l, e))
 			return 0;
+		/* Somebody was faster, and may wait for what this thread holds. */
+		wait_goes_on(&lock_thread()->wait);
+		cycle_closed();
 	}
 }
 
@@ -353,10 +356,9 @@ int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
 		qs_read_end();
 		return own_result(l);
 	}
-	me->waiting_class = l->class;
-	me->waiting_for = l;
+	wait_begins(&me->wait, waitq_how(WAIT_PILOCK, limit), l, l->class, 0);
 	rc = wait_queued(l, &e, owner, limit);
-	me->waiting_for = NULL;
+	wait_ends(&me->wait);
 	return rc;
 }
 

@@ -17,8 +17,6 @@
 #include "kernel/wait/rwmutex.h"
 
 #include "kernel/lock/held.h"
-#include "kernel/sched/qs.h"
-#include "kernel/wait/cycle.h"
 #include "kernel/wait/pilock_fast.h"
 #include "lib/errno.h"
 
@@ -125,20 +123,6 @@ static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uint
 	return 0;
 }
 
-/* The caller is queued for the readers to leave: does one of them wait for it? */
-static int look_for_cycle(struct rwmutex *rw, const struct wait_limit *limit) REQUIRES(&rw->drain)
-{
-	bool limited = limit->interruptible || limit->deadline_ns != WAIT_FOREVER;
-	bool cycle;
-
-	waitq_unlock(&rw->drain);
-	qs_read_begin();
-	cycle = cycle_through_readers(current_thread());
-	qs_read_end();
-	waitq_lock(&rw->drain);
-	return cycle && limited ? -EDEADLK : 0;
-}
-
 /* The inner lock is the caller's: shuts the readers out and waits until they have left. */
 static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 {
@@ -150,13 +134,10 @@ static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 		return 0;
 	LOCK_EVENT(rwmutex_readers_leave, rw, rw->pi.class);
 	wait_entry_init(&e, &rw->drain, NULL, true);
-	e.drain = rw;
-	e.timed = limit->deadline_ns != WAIT_FOREVER;
+	e.kind = WAIT_READERS;
+	e.what = rw;
+	e.class = rw->pi.class;
 	waitq_lock(&rw->drain);
-	if (atomic_load_u32(&rw->count, acquire) != RWMUTEX_WRITER) {
-		waitq_enqueue(&rw->drain, &e);
-		rc = look_for_cycle(rw, limit);
-	}
 	while (!rc && atomic_load_u32(&rw->count, acquire) != RWMUTEX_WRITER)
 		rc = waitq_sleep(&rw->drain, &e, limit);
 	if (atomic_load_u32(&rw->count, acquire) == RWMUTEX_WRITER)
@@ -192,10 +173,7 @@ static int write_acquire(struct rwmutex *rw, const struct wait_limit *limit, uin
 		dead = pilock_lock_slow(&rw->pi, limit);
 	if (dead && dead != -EOWNERDEAD)
 		return dead;
-	lock_thread()->waiting_class = class;
-	lock_thread()->waiting_for = rw;
 	rc = write_enter(rw, limit);
-	lock_thread()->waiting_for = NULL;
 	if (rc) {
 		LOCK_POINT(rwmutex_write_gave_up);
 		write_leave(rw);

@@ -14,6 +14,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
+#include "kernel/wait/cycle.h"
 #include "kernel/wait/pi.h"
 #include "lib/errno.h"
 
@@ -87,8 +88,6 @@ void wait_entry_init(struct wait_entry *e, struct waitq *wq, struct pilock *pilo
 void waitq_begin(struct waitq *wq, struct wait_entry *e, bool exclusive)
 {
 	wait_entry_init(e, wq, NULL, exclusive);
-	lock_thread()->waiting_class = wq->lock.class;
-	lock_thread()->waiting_for = wq;
 	waitq_lock(wq);
 }
 
@@ -96,7 +95,6 @@ void waitq_end(struct waitq *wq, struct wait_entry *e)
 {
 	waitq_dequeue(wq, e);
 	waitq_unlock(wq);
-	lock_thread()->waiting_for = NULL;
 }
 
 void waitq_enqueue(struct waitq *wq, struct wait_entry *e)
@@ -149,6 +147,7 @@ void waitq_grant(struct waitq *wq, struct wait_entry *e)
 void waitq_nudge(unused_arg struct waitq *wq, struct wait_entry *e)
 {
 	e->woken = true;
+	wait_is_over(&e->thread->lock.wait);
 	LOCK_EVENT(waitq_wake, wq, wq->lock.class);
 	sched_wake(e->thread);
 }
@@ -238,9 +237,24 @@ static int sleep_timed(struct waitq *wq, struct wait_entry *e, const struct wait
 	return rc;
 }
 
+/* For reports, and for who looks for cycles: a wait for a lock with an owner says it itself. True:
+ * it closes one, and a test expects that. */
+static bool publish(
+	const struct waitq *wq, const struct wait_entry *e, const struct wait_limit *limit)
+{
+	enum wait_kind kind = e->kind ? e->kind : WAIT_EVENT;
+
+	wait_begins(&lock_thread()->wait, waitq_how(kind, limit), e->what ? e->what : wq,
+		e->what ? e->class : wq->lock.class, e->who);
+	/* An event of which nobody knows who signals it leads nowhere. */
+	return (kind != WAIT_EVENT || e->who) && cycle_closed();
+}
+
 int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
 {
-	int rc;
+	bool limited = limit->interruptible || limit->deadline_ns != WAIT_FOREVER;
+	bool published = !e->pilock && !e->woken;
+	int rc = 0;
 
 	/* What was inherited may have gone with the lock that was given up after queueing. */
 	if (e->queued && !e->pilock && e->prio != e->thread->prio_effective)
@@ -248,7 +262,12 @@ int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit 
 	if (!e->queued && !e->woken)
 		waitq_enqueue(wq, e);
 	e->timed = limit->deadline_ns != WAIT_FOREVER;
-	rc = e->timed ? sleep_timed(wq, e, limit) : sleep_until_result(wq, e, NULL, limit);
+	if (published && publish(wq, e, limit) && limited)
+		rc = -EDEADLK;
+	if (!rc)
+		rc = e->timed ? sleep_timed(wq, e, limit) : sleep_until_result(wq, e, NULL, limit);
+	if (published)
+		wait_ends(&lock_thread()->wait);
 	/* This wake has been told; the next sleep is for another one. */
 	e->woken = false;
 	return rc;

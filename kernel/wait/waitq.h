@@ -39,7 +39,6 @@ struct CAPABILITY("waitq") waitq {
 #define WAITQ_INIT(class_) {.lock = IRQLOCK_INIT(class_), .waiters = RBTREE_INIT}
 
 struct pilock;
-struct rwmutex;
 
 /* A thread in a queue, on the thread's stack. thread->waiting_entry names it while it is in use. */
 struct wait_entry {
@@ -47,10 +46,13 @@ struct wait_entry {
 	struct waitq *wq;
 	struct thread *thread;
 	struct pilock *pilock; /* the lock with an owner that it waits for, or NULL */
-	struct rwmutex *drain; /* it is the writer, and waits for the readers to leave; or NULL */
 	uint64_t serial;       /* of this wait among all of its thread (pi.c) */
 	uint8_t prio;	       /* what it is queued by */
 	bool exclusive;
+	uint8_t kind;	  /* enum wait_kind that is shown of it; WAIT_NONE: an event */
+	uint32_t who;	  /* WAIT_EVENT: handle of the thread that is to signal it, 0: not known */
+	const void *what; /* that is waited for, and its class; NULL: the queue */
+	const struct lock_class *class;
 	bool timed; /* ends by itself */
 	bool queued;
 	bool woken;
@@ -65,6 +67,13 @@ struct wait_limit {
 #define WAIT_PLAIN ((struct wait_limit){WAIT_FOREVER, false})
 #define WAIT_INTR ((struct wait_limit){WAIT_FOREVER, true})
 #define WAIT_UNTIL(deadline_ns_) ((struct wait_limit){(deadline_ns_), false})
+
+/* What lock_wait.how says of a wait with that limit. */
+static inline unsigned waitq_how(enum wait_kind kind, const struct wait_limit *limit)
+{
+	return kind | (limit->deadline_ns != WAIT_FOREVER ? WAIT_TIMED : 0) |
+		(limit->interruptible ? WAIT_KILLABLE : 0);
+}
 
 /* wq.lock. The queue stands for it as capability, so that what lies beside a queue in a struct can
  * be GUARDED_BY(&wq): clang binds guards to members of the same struct only. Either. */
@@ -140,7 +149,8 @@ void waitq_dequeue(struct waitq *wq, struct wait_entry *e) REQUIRES(wq);
 /*
  * Queues `e` unless it is queued, then sleeps with wq.lock released until a wake, the limit or a
  * kill. 0: woken, now or since the last call (a grant took it off the queue, a nudge left it
- * there); -ETIMEDOUT; -EINTR. A wake that raced with the limit wins: 0.
+ * there); -ETIMEDOUT; -EINTR. A wake that raced with the limit wins: 0. -EDEADLK: it has a limit
+ * and would close a circle, and a test expects that report.
  */
 int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit *limit)
 	REQUIRES(wq);

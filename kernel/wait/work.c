@@ -241,6 +241,8 @@ bool work_cancel_sync(struct work *w)
 static bool wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q)
 {
 	completion_init(&f->done, &flushed_class);
+	if (q->thread)
+		completion_expect(&f->done, q->thread);
 	list_node_init(&f->node);
 	f->moved = false;
 	stack_shared_begin();

@@ -103,8 +103,8 @@ def tell_held(what, owner):
     for h in held(owner):
         print("  %-28s holds %#x of class %s, since %s" % (
             what, int(h["lock"]), string(h["class"]["name"]), where(int(h["pc"]))))
-    if int(owner["waiting_for"]):
-        print("  %-28s waits for %#x" % (what, int(owner["waiting_for"])))
+    if int(owner["wait"]["serial"]["v"]) & 1:
+        print("  %-28s waits for %#x" % (what, int(owner["wait"]["what"]["v"])))
 
 
 class Command(gdb.Command):
