@@ -142,6 +142,8 @@ static int start_work_thread(struct hart_meta *h)
 		thread_discard(t);
 		return -ENODEV;
 	}
+	/* Before it runs: what is queued next must find a queue that somebody works off. */
+	work_thread_comes(h, t);
 	thread_run(t);
 	thread_detach(t);
 	return 0;

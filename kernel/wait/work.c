@@ -341,15 +341,21 @@ static void run_one(struct workq *q)
 	waitq_unlock(&q->q);
 }
 
+void work_thread_comes(struct hart_meta *h, struct thread *t)
+{
+	struct workq *q = h->workq;
+
+	waitq_lock(&q->q);
+	assert(!q->thread);
+	q->thread = t;
+	q->open = true;
+	waitq_unlock(&q->q);
+}
+
 void work_thread(void *hart)
 {
 	struct workq *q = ((struct hart_meta *)hart)->workq;
 
-	waitq_lock(&q->q);
-	assert(!q->thread);
-	q->thread = current_thread();
-	q->open = true;
-	waitq_unlock(&q->q);
 	for (;;)
 		run_one(q);
 }

@@ -61,6 +61,9 @@ bool work_cancel_sync(struct work *w);
 void work_init_hart(struct hart_meta *h);
 /* Body of the thread that serves the queue of `hart` (struct hart_meta *), bound to that hart. */
 void work_thread(void *hart);
+/* `t`, whose body is work_thread and which does not run yet, is that of `h`: its queue takes items
+ * from now on. */
+void work_thread_comes(struct hart_meta *h, struct thread *t);
 /*
  * The hart is about to stop: its queue takes nothing more, what waits in it goes to an online
  * hart's, and what runs has ended when this returns. Thread, may sleep. -EBUSY: there is no other
