@@ -31,7 +31,18 @@ say := $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),@:,@pri
 endif
 
 # Tools are looked for, and installed, before anything else is made.
+# Whatever the goals will want comes in one go.
 DEPS := build/deps
+GROUPS_run := build run
+GROUPS_debug := build run debug
+GROUPS_test := build run test check verify
+GROUPS_check := build check
+GROUPS_verify := build test verify
+GROUPS_bench := build run
+GROUPS_format := build check
+GROUPS_host := build test
+GROUPS_deps := build run debug test check verify
+export TOOL_GROUPS := $(sort $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 $(DEPS)/%: configs/packages configs/deps.sh
 	@mkdir -p $(@D)
 	@configs/deps.sh $*

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 # Sees that what a group of configs/packages names is installed, and installs what is missing.
 #
-# usage: deps.sh GROUP...
+# usage: [TOOL_GROUPS='GROUP...'] deps.sh GROUP...
+#
+# Where something of the groups is missing, what is missing of TOOL_GROUPS comes along.
 #
 # Installs with apt as root or through sudo, which may ask for a password on a terminal only;
 # otherwise prints the command to be typed and fails. Silent when nothing is missing. All it says
@@ -26,14 +28,21 @@ present() {
 	esac
 }
 
-absent=
-for group in "$@"; do
-	while read -r g probe packages; do
-		[ "$g" = "$group" ] || continue
-		present "$probe" || absent="$absent $packages"
-	done <"$here/packages"
-done
+# Sets `absent`, each package once.
+look() {
+	absent=
+	for group in "$@"; do
+		while read -r g probe packages; do
+			[ "$g" = "$group" ] && ! present "$probe" || continue
+			case "$absent " in *" $packages "*) ;; *) absent="$absent $packages" ;; esac
+		done <"$here/packages"
+	done
+}
+
+look "$@"
 [ -n "$absent" ] || exit 0
+# All that make was asked for in one go, not group by group.
+look "$@" ${TOOL_GROUPS:-}
 
 if ! command -v apt-get >/dev/null; then
 	echo "This machine has no apt. Install what these Debian packages hold:$absent" >&2

@@ -51,10 +51,9 @@ doctor:				## look at the tools, and say what to do
 	@$(PY) tests/qemu/doctor
 
 # Looks anew, also for what was there before.
-GROUPS_OF_TOOLS := build run debug test check verify
 deps:				## install all tools
-	@configs/deps.sh $(GROUPS_OF_TOOLS)
-	@mkdir -p $(DEPS) && touch $(addprefix $(DEPS)/,$(GROUPS_OF_TOOLS))
+	@configs/deps.sh $(GROUPS_deps)
+	@mkdir -p $(DEPS) && touch $(addprefix $(DEPS)/,$(GROUPS_deps))
 
 clean:				## remove build/
 	@rm -rf build

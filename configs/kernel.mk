@@ -12,7 +12,7 @@ $(B)/.config: configs/$(CONFIG)_defconfig | $(DEPS)/build
 $(GEN)/config.mk: $(B)/.config configs/Kconfig configs/autoconf.py
 	$(Q)$(PY) configs/autoconf.py configs/Kconfig $< $(GEN)
 
--include $(GEN)/config.mk
+include $(GEN)/config.mk
 
 $(GEN)/autoconf.h: $(GEN)/config.mk ;
 

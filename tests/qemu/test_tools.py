@@ -74,7 +74,7 @@ class Machine:
         (self.bin / name).write_text(text)
         (self.bin / name).chmod(0o755)
 
-    def deps(self, *marks):
+    def deps(self, *marks, **variables):
         """Status, what was said, and the calls of apt and sudo."""
         for mark in marks:
             (self.bin / mark).touch()
@@ -83,7 +83,7 @@ class Machine:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=LAST_RESORT,
                               env={"PATH": str(self.bin), "FAKES": str(self.bin),
-                                   "CALLS": str(calls)})
+                                   "CALLS": str(calls), **variables})
         return done.returncode, done.stdout, calls.read_text() if calls.exists() else ""
 
 
@@ -118,6 +118,15 @@ def test_who_may_not_install_is_told_the_exact_command(tmp_path, sudo, apt):
     assert status == 1 and said.splitlines()[-1] == want, said
     assert "install" not in calls
     assert ("Dir::State::lists" in calls) == (apt == "fresh"), calls
+
+
+def test_all_that_make_will_want_comes_in_one_go(tmp_path):
+    """Each package once; and nothing of it while the groups asked for are there."""
+    machine = Machine(tmp_path, 0)
+    status, said, calls = machine.deps(TOOL_GROUPS="all other")
+    assert status == 0 and calls.count("apt-get") == 2, said
+    assert calls.endswith("install --no-install-recommends -y pkg-a old-b pkg-c\n"), calls
+    assert machine.deps(TOOL_GROUPS="all other") == (0, "", calls)
 
 
 def test_failed_installation_is_shown(tmp_path):
