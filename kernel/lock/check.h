@@ -54,9 +54,9 @@ enum check_flags {
 	CHECK_NESTED = 1 << 9, /* one of several of a class, which are taken under another lock */
 	CHECK_RAW = 1 << 10,   /* a test's, which leaves interrupts as they are */
 };
-/* Who holds by these may be passed: what is asked for under such a lock comes after what is held
- * outside of it, too. */
-#define CHECK_TRANSPARENT (CHECK_TRY | CHECK_RECURSIVE)
+/* Who holds by these may be passed, or was not asked after all that was held: what is asked for
+ * under such a lock comes after what is held outside of it, too. */
+#define CHECK_TRANSPARENT (CHECK_TRY | CHECK_RECURSIVE | CHECK_SECOND | CHECK_NESTED)
 /* What an acquire and its release must agree on. */
 #define CHECK_VARIANT (CHECK_IN_IRQ | CHECK_READ | CHECK_WRITE | CHECK_THREAD)
 

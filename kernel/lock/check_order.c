@@ -4,11 +4,11 @@
  * adds to the graph (check_graph.h, run.h), and the report if it closes a cycle.
  *
  * Who asks for a lock adds an edge from the newest lock held here, and only from that: it has an
- * edge from the one before, and so on. But one that was got by a try has none, and what was asked
- * for as a passing reader is no link of a walk; past those (CHECK_TRANSPARENT) the next older one
- * gets an edge as well. Outermost in a handler is the interrupt context, and in both a handler and
- * a thread what they run (run_node). From a thread's run only sleeping locks and waits get an edge:
- * who waits for a thread holds nothing that spins.
+ * edge from the one before, and so on. But one that was got by a try, or with another of its class,
+ * has none, and what was asked for as a passing reader is no link of a walk; past those
+ * (CHECK_TRANSPARENT) the next older one gets an edge as well. Outermost in a handler is the
+ * interrupt context, and in both a handler and a thread what they run (run_node). From a thread's
+ * run only sleeping locks and waits get an edge: who waits for a thread holds nothing that spins.
  *
  * A lock that is held with interrupts on has edges to both interrupt contexts: all sleeping and
  * mixed locks that threads hold. (An irqlock only in tests, which acquire it raw.)

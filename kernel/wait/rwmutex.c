@@ -65,11 +65,11 @@ static void read_leave(struct rwmutex *rw)
 	waitq_unlock(&rw->drain);
 }
 
-static void note_read(struct rwmutex *rw, uintptr_t pc)
+static void note_read(struct rwmutex *rw, unsigned flags, uintptr_t pc)
 {
 	struct lock_thread *t = lock_thread();
 
-	check_acquired(rw, rw->pi.class, READ_HOLD, pc);
+	check_acquired(rw, rw->pi.class, READ_HOLD | flags, pc);
 	if (CONFIG_LOCKCHECK)
 		return;
 	assert(t->nr_held < HELD_MAX);
@@ -118,7 +118,7 @@ static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uint
 		break;
 	}
 	lock_stat(class, LOCK_ACQUIRED);
-	note_read(rw, pc);
+	note_read(rw, 0, pc);
 	LOCK_EVENT_AT(rwmutex_read_locked, rw, class, pc);
 	return 0;
 }
@@ -214,7 +214,7 @@ bool rwmutex_read_try(struct rwmutex *rw) UNCHECKED_LOCKING
 		return false;
 	}
 	lock_stat(rw->pi.class, LOCK_ACQUIRED);
-	note_read(rw, CALLER);
+	note_read(rw, CHECK_TRY, CALLER);
 	LOCK_EVENT(rwmutex_read_tried, rw, rw->pi.class);
 	return true;
 }
