@@ -105,6 +105,8 @@ static inline bool locktest_sleeps(enum locktest_kind kind)
 }
 /* Makes all flavours of `l` new locks of l->class. None is held. */
 void locktest_new(struct locktest_lock *l);
+/* As if there had been no room for its class in the graph; until the next reset. */
+void locktest_without_node(struct locktest_lock *l);
 /* All of them new, forgotten by the checker, unranked, counters zero. */
 void locktest_locks_reset(void);
 /* Gives the classes of this case ranks that suit `kind`: A outermost; then B and X, of one rank; D

@@ -8,6 +8,7 @@
  */
 #include "tests/kernel/locktest.h"
 
+#include "kernel/lock/check_graph.h"
 #include "kernel/lock/check_test.h"
 #include "kernel/time/clock.h"
 
@@ -50,6 +51,20 @@ static void zero_counters(struct lock_class *class)
 			atomic_store_ulong(&shards[i].n[n], 0, relaxed);
 }
 
+/* `from` becomes `to`: a number that the class was given is found again by the checker. */
+static void change_node(struct lock_class *class, unsigned from, unsigned to)
+{
+	atomic_u32 *node = class->nodes;
+
+	if (CONFIG_LOCKCHECK && (!from || atomic_load_u32(node, relaxed) == from))
+		atomic_store_u32(node, to, relaxed);
+}
+
+void locktest_without_node(struct locktest_lock *l)
+{
+	change_node(l->class, 0, GRAPH_FULL);
+}
+
 void locktest_new(struct locktest_lock *l)
 {
 	irqlock_init(&l->irqlock, l->class);
@@ -61,6 +76,8 @@ void locktest_new(struct locktest_lock *l)
 
 void locktest_locks_reset(void)
 {
+	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++)
+		change_node(classes[i], GRAPH_FULL, GRAPH_NONE);
 	locktest_forget(classes, ARRAY_SIZE(classes));
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++) {
 		classes[i]->rank = RANK_UNORDERED;

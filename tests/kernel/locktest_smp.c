@@ -8,6 +8,8 @@
 
 #include "kernel/lock/check_test.h"
 #include "kernel/mm/kmalloc.h"
+#include "kernel/wait/completion.h"
+#include "kernel/wait/work.h"
 #include "tests/kernel/ktest.h"
 
 #define ROUNDS 8
@@ -196,6 +198,72 @@ static void ranks_when_full(void)
 	locktest_limit(UINT_MAX);
 }
 
+/* A class that is not in the graph. What is held outside of it counts, it does not. */
+static void without_node(void)
+{
+	locktest_without_node(&locktest_locks[LT_B]);
+	pair(LT_A, LT_B);
+	pair(LT_B, LT_A);
+}
+
+static void over_one_without_node(void)
+{
+	locktest_without_node(&locktest_locks[LT_B]);
+	locktest_acquire(&locktest_locks[LT_A], kind_now);
+	pair(LT_B, LT_C);
+	locktest_release(&locktest_locks[LT_A], kind_now);
+	pair(LT_C, LT_A);
+}
+
+static void recursion_without_node(void)
+{
+	locktest_without_node(&locktest_locks[LT_A]);
+	locktest_acquire(&locktest_locks[LT_A], kind_now);
+	locktest_acquire(&locktest_locks[LT_A], kind_now);
+	locktest_release(&locktest_locks[LT_A], kind_now);
+}
+
+static struct work item;
+static atomic_bool item_done;
+static struct completion waited[2], done; /* of classes D, Z and B */
+
+/* More than is noted of one run, and then what is waited for. */
+static void item_asks_for_much(unused_arg struct work *w)
+{
+	static const enum locktest_name asked[] = {LT_A, LT_B, LT_C, LT_D, LT_X1, LT_Y1, LT_Z1};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(asked); i++) {
+		locktest_acquire(&locktest_locks[asked[i]], kind_now);
+		locktest_release(&locktest_locks[asked[i]], kind_now);
+	}
+	static_assert(ARRAY_SIZE(asked) + ARRAY_SIZE(waited) > RUN_HISTORY, "more than fits");
+	wait_for_completion(&waited[0]);
+	wait_for_completion(&waited[1]);
+	complete(&done);
+	/* Release; partner: history_full. */
+	atomic_store_bool(&item_done, true, release);
+}
+
+static void history_full(void)
+{
+	completion_init(&waited[0], locktest_locks[LT_D].class);
+	completion_init(&waited[1], locktest_locks[LT_Z1].class);
+	completion_init(&done, locktest_locks[LT_B].class);
+	complete(&waited[0]);
+	complete(&waited[1]);
+	atomic_store_bool(&item_done, false, relaxed);
+	locktest_limit(UINT_MAX);
+	work_init(&item, item_asks_for_much);
+	if (!work_queue(&item) || !ktest_eventually(atomic_load_bool(&item_done, acquire)))
+		locktest_broken("no work");
+	work_flush(&item);
+	if (locktest_overflow_said() != 1)
+		locktest_broken("not said once");
+	locktest_acquire(&locktest_locks[LT_A], kind_now);
+	wait_for_completion(&done);
+	locktest_release(&locktest_locks[LT_A], kind_now);
+}
+
 static const struct table_row {
 	const char *name;
 	void (*fn)(void);
@@ -212,6 +280,10 @@ static const struct table_row {
 	{"full: what was known before", known_before, "OO.OOOOO"},
 	{"full: room again", room_again, "OO.OOOOO"},
 	{"full: recursion", recursion_when_full, "HH HHHHH"},
+	{"full: a class without a node", without_node, "........"},
+	{"full: over one without a node", over_one_without_node, "OO.OOOOO"},
+	{"full: recursion without a node", recursion_without_node, "HH HHHHH"},
+	{"full: what a run has asked for", history_full, "    OOOO"},
 	{"full: ranks", ranks_when_full, "RRRRRRRR"},
 };
 
