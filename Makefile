@@ -12,7 +12,8 @@ B := build/$(CONFIG)
 
 # What the user says reaches programs through the environment exactly as it was typed: neither make
 # nor a shell expands it.
-WORDS := APPEND BIOS CPU CONFIG DTB FDT_SRC GDB_ARGS MEM QEMU SMP T TIMEOUT
+WORDS := ANYWAY APPEND BIOS CHAOS CPU CONFIG DTB FDT_SRC GDB GDB_ARGS JOBS MEM PROG QEMU SCHEDULE \
+	SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
 $(foreach w,$(WORDS),$(eval override $(w) := $$(value $(w))))
 export $(WORDS)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check verify bench host menuconfig savedefconfig format \
-	doctor deps clean help
+.PHONY: all kernel run debug test check verify hunt replay bench host menuconfig savedefconfig \
+	format doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -23,6 +23,7 @@ test: | $(addprefix $(DEPS)/,build run test check verify)	## every test; T=patte
 	$(Q)$(MAKE) CONFIG=virt64 kernel
 	$(Q)$(MAKE) CONFIG=debug kernel
 	$(Q)$(MAKE) CONFIG=perf kernel
+	$(Q)$(MAKE) CONFIG=hunt kernel
 	$(Q)$(MAKE) host
 	@$(PY) -B tests/run
 
@@ -31,6 +32,15 @@ check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all config
 
 verify: | $(addprefix $(DEPS)/,test verify)	## orders and protocols of the locks, here
 	@$(PY) -B tests/verify/run
+
+HUNT_DEPS := build run $(if $(findstring parallel,$(JOBS)),hunt) $(if $(GDB),debug)
+hunt: | $(addprefix $(DEPS)/,$(HUNT_DEPS))	## find the seed under which a program goes wrong
+	$(Q)$(MAKE) CONFIG=hunt kernel
+	@$(PY) -B tests/hunt/run hunt
+
+replay: | $(addprefix $(DEPS)/,$(HUNT_DEPS))	## a seed again, bit for bit
+	$(Q)$(MAKE) CONFIG=hunt kernel
+	@$(PY) -B tests/hunt/run replay
 
 bench: | $(DEPS)/build $(DEPS)/run		## the figures
 	$(Q)$(MAKE) CONFIG=perf kernel
@@ -73,6 +83,8 @@ help:				## this list
 	@echo '  GDB_ARGS=...   more arguments of gdb (debug)'
 	@echo '  TIMEOUT=60     seconds after which the guest is ended (run)'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
+	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
+	@echo 'PROG= SEED=n, STORY=1, GDB=1 STOP=event: `tests/hunt/run help` says all of it.'
 	@echo 'All: V=1 shows commands; FDT_SRC=folder uses a libfdt source tree of yours.'
 
 # For tests/check: what a configuration's files need, and a variable of this build.

@@ -122,6 +122,15 @@ void arch_idle_wait(void);
 
 /* Programs this hart's next timer interrupt, in arch_time() ticks; UINT64_MAX: none. SIE off. */
 void arch_timer_set(uint64_t tick);
+/* The timer interrupt comes at `tick` at the latest. Until the next arch_timer_set, and only where
+ * arch_info.has_sstc. SIE off. */
+void arch_timer_pull(uint64_t tick);
+/*
+ * Gives an emulator's turn to the next hart; returns when it is this one's again. Unlike a sleep it
+ * leaves all interrupts as they are: what was pending still is, and what came meanwhile is pending.
+ * Only where arch_info.has_sstc. SIE off.
+ */
+void arch_turn_pass(void);
 
 /* ---- Threads ----------------------------------------------------------------------------- */
 

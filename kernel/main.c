@@ -138,6 +138,11 @@ static const char *const known_options[] = {
 	"hartwait",
 	"lockchaos",
 	"hartlate",
+	"hunt_seed",
+	"hunt_schedule",
+	"hunt_stop",
+	"hunt_story",
+	"hunt_replay",
 };
 
 static bool known(const struct bootarg *arg)

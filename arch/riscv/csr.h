@@ -76,6 +76,12 @@
 		csr_value_; \
 	})
 /* By number. */
+#define csr_read_number(number) \
+	({ \
+		uintptr_t csr_value_; \
+		__asm__ volatile("csrr %0, %1" : "=r"(csr_value_) : "i"(number) : "memory"); \
+		csr_value_; \
+	})
 #define csr_write_number(number, value) \
 	__asm__ volatile("csrw %0, %1" : : "i"(number), "r"((uintptr_t)(value)) : "memory")
 

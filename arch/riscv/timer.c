@@ -24,6 +24,39 @@ static void stimecmp_write(uint64_t tick)
 #endif
 }
 
+static uint64_t stimecmp_read(void)
+{
+#if __riscv_xlen == 64
+	return csr_read_number(CSR_STIMECMP);
+#else
+	return (uint64_t)csr_read_number(CSR_STIMECMPH) << 32 | csr_read_number(CSR_STIMECMP);
+#endif
+}
+
+void arch_timer_pull(uint64_t tick)
+{
+	if (tick < stimecmp_read())
+		stimecmp_write(tick);
+}
+
+/*
+ * wfi ends at once for an interrupt that is pending, but not before the emulator has gone round its
+ * other harts. The one that is made pending for that is the timer's, by a moment that is past: its
+ * bit is nothing but a comparison, so that the old moment brings the old state back. (The software
+ * interrupt's bit could not be told from a bit that another hart set meanwhile.)
+ */
+void arch_turn_pass(void)
+{
+	uint64_t programmed = stimecmp_read();
+	uintptr_t enabled = csr_read(sie);
+
+	stimecmp_write(0);
+	csr_write(sie, SIP_STIP);
+	__asm__ volatile("wfi" : : : "memory");
+	csr_write(sie, enabled);
+	stimecmp_write(programmed);
+}
+
 void arch_timer_set(uint64_t tick)
 {
 	if (likely(arch_info.has_sstc))

@@ -55,12 +55,13 @@ void interrupt_timer(void)
 	/* A message whose interrupt got lost is found here at the latest. */
 	if (unlikely(atomic_load_u32(&this_hart_unstable()->mailbox.flags, relaxed)))
 		hart_ipi();
-	LOCK_HOOK(timer);
+	LOCK_HOOK(irq);
 }
 
 void interrupt_ipi(void)
 {
 	hart_ipi();
+	LOCK_HOOK(irq);
 }
 
 void interrupt_external(void)

@@ -252,6 +252,11 @@ void lock_held_for_each(
 	void (*fn)(const struct lock_hart *h, const struct held_lock *held, void *arg), void *arg);
 
 /*
+ * Reports of these kinds (bits of enum report_kind) are dropped from now on: for runs that look for
+ * what happens, not for what could. Either.
+ */
+void lockcheck_ignore(unsigned kinds);
+/*
  * For tests. Between begin and end, on the whole system, reports of `kind` are counted instead of
  * ending it; one of another kind is counted as a stray and printed.
  */

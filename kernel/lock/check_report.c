@@ -31,6 +31,7 @@ static atomic_u32 nr_expected, nr_strays;
 static atomic_bool counting; /* a test counts reports by kind */
 static atomic_u32 counts[KIND_COUNT];
 static atomic_ptr last_what;
+static atomic_u32 ignored; /* bits of enum report_kind; relaxed: a lone value */
 
 static const char *const kind_names[KIND_COUNT] = {
 	[KIND_CONTEXT] = "context",
@@ -101,8 +102,11 @@ static void violated_v(const struct violation *v, const struct graph_path *path,
 {
 	struct lock_hart *h;
 	char text[TEXT_MAX];
-	bool before = arch_irq_save();
+	bool before;
 
+	if (atomic_load_u32(&ignored, relaxed) & 1u << v->kind)
+		return;
+	before = arch_irq_save();
 	h = lock_hart();
 	h->panicking = true;
 	vsnprintf(text, sizeof(text), fmt, args);
@@ -165,6 +169,11 @@ void lockcheck_report_keys(enum report_kind kind, const char *what, const char *
 	va_start(args, fmt);
 	report_v(&v, keys, fmt, args);
 	va_end(args);
+}
+
+void lockcheck_ignore(unsigned kinds)
+{
+	atomic_store_u32(&ignored, kinds, relaxed);
 }
 
 void lockcheck_expect_begin(enum report_kind kind)

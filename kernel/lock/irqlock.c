@@ -254,7 +254,7 @@ static void pass_headship(struct irqlock *lock, struct lock_hart *h)
 	/* The successor is between its compare-and-swap and its link store, with interrupts off.
 	 * Acquire: partner is that store's release, so its node is initialised. */
 	while ((next = atomic_load_u32(&h->node.next, acquire)) == 0) {
-		LOCK_POINT(irqlock_successor_links);
+		LOCK_WAITING(irqlock_successor_links);
 		relax();
 	}
 	LOCK_POINT(irqlock_pass_headship);

@@ -155,7 +155,7 @@ static void pass(struct irqrwlock *lock)
 	for (unsigned n = 0; !enter_reader(lock, true); n++) {
 		if (n == irqlock_tuning.newcomer_spins)
 			park_looks();
-		LOCK_POINT(irqrwlock_passing_wait);
+		LOCK_WAITING(irqrwlock_passing_wait);
 		relax();
 	}
 	wait_ends(&h->wait);

@@ -20,7 +20,6 @@
 #define RARENESS 6
 
 struct lock_hooks lock_hooks;
-const char *(*lock_replay_hook)(void);
 
 /* Two words of a seed: 64 bits are no lone value on every machine. 0: no chaos. */
 static atomic_u32 seed_low, seed_high;

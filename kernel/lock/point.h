@@ -2,9 +2,10 @@
 /*
  * Named points in the lock protocols: one mark in the source, three masters (CONFIG_LOCKPOINTS).
  *
- *	LOCK_POINT(irqlock_join);		a step between two actions of a protocol, or a
- *branch LOCK_EVENT(irqlock_acquired, l, c);	something happened to lock l of class c if
- *(LOCK_CHAOS(irqlock_no_spin))	shall the rare way be taken here without need? return false;
+ *	LOCK_POINT(irqlock_join);		a step between two actions, or a branch
+ *	LOCK_WAITING(pilock_spin);		a wait goes round, and relaxes next
+ *	LOCK_EVENT(irqlock_acquired, l, c);	something happened to lock l of class c
+ *	if (LOCK_CHAOS(irqlock_no_spin))	shall the rare way be taken without need?
  *
  *   count  Each point counts how often it was passed (an occasion for chaos: how often it was
  *          taken), so a torture can tell which branches it never saw. Command `points`.
@@ -35,7 +36,8 @@ struct lock_hart;
 
 enum lock_point_kind {
 	POINT_STEP,
-	POINT_EVENT, /* says that somebody got further; a wait that goes on has none */
+	POINT_EVENT,   /* says that somebody got further; a wait that goes on has none */
+	POINT_WAITING, /* no place for a schedule: the step of the wait is one */
 	POINT_CHAOS,
 };
 
@@ -70,7 +72,7 @@ uint64_t lock_chaos_seed(void);
  *                    hunting, the wfi is the caller's.
  * lock_idle_hook     the hart is about to wait for interrupts with nothing to run (true), or does
  *                    so no longer (false).
- * lock_timer_hook    at the end of a timer interrupt, in the handler.
+ * lock_irq_hook      at the end of a timer or software interrupt, in the handler.
  */
 struct lock_hooks {
 	void (*point)(struct lock_point *p, const void *lock, const struct lock_class *class,
@@ -78,16 +80,9 @@ struct lock_hooks {
 	void (*relax)(void);
 	bool (*sleep)(void);
 	void (*idle)(bool begin);
-	void (*timer)(void);
+	void (*irq)(void);
 };
 extern struct lock_hooks lock_hooks;
-
-/* The line that replays this run ("make replay ..."), where it is seeded; otherwise "". */
-extern const char *(*lock_replay_hook)(void);
-static inline const char *lock_replay_line(void)
-{
-	return CONFIG_HUNT && lock_replay_hook ? lock_replay_hook() : "";
-}
 
 /* #if: a point that is not there must not be in the table either. */
 #if !defined(LOCK_POINT)
@@ -102,6 +97,7 @@ static inline const char *lock_replay_line(void)
 	})
 #define LOCK_CALLER ((uintptr_t)__builtin_return_address(0))
 #define LOCK_POINT(id) lock_point_hit(LOCK_POINT_HERE(id, POINT_STEP), NULL, NULL, LOCK_CALLER)
+#define LOCK_WAITING(id) lock_point_hit(LOCK_POINT_HERE(id, POINT_WAITING), NULL, NULL, LOCK_CALLER)
 #define LOCK_EVENT(id, lock, class) LOCK_EVENT_AT(id, lock, class, LOCK_CALLER)
 /* `pc`: who did it. */
 #define LOCK_EVENT_AT(id, lock, class, pc) \
@@ -111,6 +107,7 @@ static inline const char *lock_replay_line(void)
 #else
 
 #define LOCK_POINT(id) ((void)0)
+#define LOCK_WAITING(id) ((void)0)
 #define LOCK_EVENT(id, lock, class) ((void)0)
 #define LOCK_EVENT_AT(id, lock, class, pc) ((void)0)
 #define LOCK_CHAOS(id) false

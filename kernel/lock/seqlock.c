@@ -43,7 +43,7 @@ unsigned seqlock_read_begin(const struct seqlock *s)
 
 	/* Acquire; partner: seqlock_write_end. */
 	while ((seq = atomic_load_u32(&s->seq, acquire)) & 1) {
-		LOCK_POINT(seqlock_read_waits);
+		LOCK_WAITING(seqlock_read_waits);
 		relax_step(&wait);
 	}
 	LOCK_POINT(seqlock_read_begin);

@@ -69,7 +69,7 @@ static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 		irqlock_release(mine);
 		if (!l || got)
 			return l;
-		LOCK_POINT(abandon_again);
+		LOCK_WAITING(abandon_again);
 		relax_step(&wait);
 	}
 }

@@ -209,7 +209,7 @@ static struct wait_entry *lock_wait_of(struct thread *t) UNCHECKED_LOCKING
 		irqlock_release(mine);
 		if (got)
 			return e;
-		LOCK_POINT(pi_link_again);
+		LOCK_WAITING(pi_link_again);
 		relax_step(&wait);
 	}
 }

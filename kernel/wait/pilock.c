@@ -97,7 +97,7 @@ static bool spin(struct pilock *l)
 		}
 		if (!(w & ~PILOCK_FLAGS) || (w & PILOCK_ABANDONED) || !owner_runs(w))
 			return false;
-		LOCK_POINT(pilock_spin);
+		LOCK_WAITING(pilock_spin);
 		relax();
 	}
 	return false;

@@ -278,7 +278,7 @@ static struct workq *lock_place(struct work *w, uint64_t *ticket) UNCHECKED_LOCK
 			waitq_unlock(&q->q);
 		if (!claimed)
 			return NULL;
-		LOCK_POINT(work_about_to_link);
+		LOCK_WAITING(work_about_to_link);
 		relax_step(&wait); /* its poster is about to link it */
 	}
 }

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Hunts: a seed is a run, bit for bit; planted bugs are found; what is right passes."""
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TESTS, "hunt"))
+
+import hunting
+import launcher
+import shrinking
+import telling
+
+RUN = os.path.join(hunting.ROOT, "tests/hunt/run")
+RIGHT = ["abba_fixed", "reentry_fixed", "wakeup_fixed", "post_fixed", "handoff_fixed", "nested"]
+
+
+def command(*words, **environment):
+    """What `make hunt` and `make replay` call: status and output."""
+    done = subprocess.run([sys.executable, "-B", RUN] + list(words), cwd=hunting.ROOT, text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env=dict(os.environ, **environment))
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def busy():
+    """Host processes that leave QEMU no quiet core."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+def test_one_seed_is_one_run(busy):
+    options = hunting.Options("nested")
+    runs = [hunting.run(options, 11, tag="-%d" % n) for n in range(10)]
+    assert len({(r.hash, r.event, r.ns) for r in runs}) == 1
+    assert runs[0].passed and runs[0].event > 1000
+
+
+def test_what_is_asked_of_a_run_does_not_change_it():
+    options = hunting.Options("handoff_fixed")
+    plain = hunting.run(options, 4)
+    asked = [hunting.run(options, 4, story=True), hunting.run(options, 4, stop=1234),
+             hunting.run(options, 4, schedule=plain.entries)]
+    assert {r.hash for r in asked} == {plain.hash}
+
+
+def test_seeds_differ():
+    options = hunting.Options("abba_fixed")
+    assert len({hunting.run(options, seed).hash for seed in range(1, 7)}) == 6
+
+
+def test_a_changed_schedule_is_another_run():
+    options = hunting.Options("abba_fixed")
+    plain = hunting.run(options, 3)
+    assert hunting.run(options, 3, schedule=[]).hash != plain.hash
+
+
+@pytest.mark.parametrize("name", ["abba", "reentry", "wakeup", "post", "handoff"])
+def test_planted_bug_is_found(name):
+    expected, within, _ = hunting.programs()[name]
+    status, text = command("hunt", "PROG=" + name, "SEEDS=1..%d" % within)
+    assert status == 0, text
+    assert re.search(r"^ +\d+  %s " % expected, text, re.M), text
+    found = re.search(r"^trace hash: (\S+)$", text, re.M).group(1)
+    line = re.search(r"^replay: make replay (.*)$", text, re.M).group(1)
+    status, text = command("replay", *line.split())
+    assert status == 0 and "trace hash: %s\n" % found in text
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_passes(name):
+    status, text = command("hunt", "PROG=" + name, "SEEDS=1..8")
+    assert status == 0 and "none goes wrong" in text, text
+
+
+def test_shrinking_leaves_a_needed_part():
+    options = hunting.Options("abba")
+    seed = next(s for s in range(1, 21) if not hunting.run(options, s).passed)
+    whole = hunting.run(options, seed)
+    status, text = command("hunt", "PROG=abba", "SHRINK=1", "SEED=%d" % seed)
+    assert status == 0, text
+    assert re.search(r"takes abba\.a.*\n(.*\n)*.*waits for abba", text), text
+    assert re.search(r"hart \d+ +hart \d+", text)
+    schedule = re.search(r"^schedule: (.*)$", text, re.M).group(1)
+    kept = [] if schedule == "none" else schedule.split(",")
+    assert len(kept) < len(whole.entries)
+    assert hunting.run(options, seed, kept).verdict == whole.verdict
+    for left_out in kept:
+        rest = [e for e in kept if e != left_out]
+        assert hunting.run(options, seed, rest).passed, "%s is not needed" % left_out
+
+
+def test_shrink_finds_the_one_that_matters():
+    entries = ["1.0:%d" % n for n in range(40)]
+    assert shrinking.shrink(entries, lambda part: {"1.0:7", "1.0:31"} <= set(part)) == \
+        ["1.0:7", "1.0:31"]
+    assert shrinking.shrink(entries, lambda part: True) == []
+
+
+def test_other_builds_are_said():
+    status, text = command("replay", "PROG=abba", "SEED=3@000000.111111.222222")
+    assert status == 2
+    for part in hunting.PARTS:
+        assert part in text
+    options = hunting.Options("abba_fixed")
+    qemu, firmware, _ = options.hashes.split(".")
+    name = "3@%s.%s.abcdef" % (qemu, firmware)
+    status, text = command("replay", "PROG=abba_fixed", "SEED=" + name)
+    assert status == 2 and "the kernel (abcdef then" in text and "QEMU" not in text
+    status, text = command("replay", "PROG=abba_fixed", "SEED=" + name, "ANYWAY=1")
+    assert status == 0 and "trace hash: %s" % hunting.run(options, 3).hash in text
+
+
+def test_runs_that_do_not_repeat_end_the_hunt(tmp_path):
+    """A QEMU whose every other run has another clock stands for a machine that does not repeat."""
+    qemu, count = tmp_path / "qemu", tmp_path / "count"
+    qemu.write_text("#!/bin/bash\necho >>%s\nshift=$(($(wc -l <%s) %% 2))\n"
+                    "exec qemu-system-riscv64 \"${@/shift=0/shift=$shift}\"\n" % (count, count))
+    qemu.chmod(0o755)
+    status, text = command("hunt", "PROG=nested", "SEEDS=1..3", QEMU=str(qemu))
+    assert status == 2 and "runs do not repeat here" in text, text
+
+
+def test_gdb_stops_once_and_the_run_goes_on():
+    options = hunting.Options("abba_fixed")
+    plain = hunting.run(options, 2)
+    status, text = command("replay", "PROG=abba_fixed", "SEED=2", "GDB=1", "STOP=500",
+                           GDB_ARGS="-batch -ex 'print event' -ex continue")
+    assert status == 0, text
+    assert re.search(r"hunt_stop_here \(event=(event@entry=)?500\)", text), text
+    assert "trace hash: %s" % plain.hash in text
+
+
+def test_an_unknown_program_is_said():
+    status, text = command("replay", "PROG=nothing", "SEED=1")
+    assert status == 2 and "no such program" in text and "abba" in text
+
+
+def test_a_story_stands_hart_beside_hart():
+    text = "\n".join(["hunt-story: 1 0 event hunt_begin - 0x0 shell - ",
+                      "hunt-story: 2 0 event irqlock_acquired x.a 0x10 x/0 f+0x1 ",
+                      "hunt-story: 3 1 event irqlock_acquired runq 0x18 x/1 g+0x1 ",
+                      "hunt-story: 4 1 entry 0 0",
+                      "hunt-story: 5 1 event hunt_step - 0x20 irq - has looked"])
+    told = telling.story(text, "x", "deadlock").splitlines()
+    assert told[0].split() == ["event", "hart", "0", "hart", "1"]
+    assert told[1].split() == ["2", "takes", "x.a,", "in", "f"]
+    assert told[2].split()[1:] == ["--", "goes", "behind", "all", "others", "--"]
+    assert told[3].endswith("(interrupt) has looked") and told[4].strip() == "deadlock"
+
+
+def test_seeds_are_read():
+    assert hunting.seed_range("1..3,7") == [1, 2, 3, 7]
+    for wrong in ("", "3..1", "x", "1..", "-1"):
+        with pytest.raises(launcher.CannotStart):
+            hunting.seed_range(wrong)
