@@ -44,6 +44,7 @@ replay: | $(addprefix $(DEPS)/,$(HUNT_DEPS))	## a seed again, bit for bit
 
 bench: | $(DEPS)/build $(DEPS)/run		## the figures
 	$(Q)$(MAKE) CONFIG=perf kernel
+	$(Q)$(MAKE) CONFIG=virt64 kernel
 	@$(PY) tests/bench/run
 
 menuconfig: $(B)/.config	## change the options of CONFIG

@@ -30,6 +30,8 @@ void interrupt_enter(struct trap_frame *frame unused_arg, unsigned kind)
 	h->lock.in_irq = (uint8_t)kind;
 	h->lock.irq_nesting = 1;
 	h->stats.irqs[kind]++;
+	if (CONFIG_LOCKSTAT)
+		h->lock.handler_since = arch_time();
 }
 
 /* True: the interrupted thread is to be switched away from, on its own stack. */
@@ -38,6 +40,9 @@ bool interrupt_exit(struct trap_frame *frame unused_arg)
 	struct hart_meta *h = this_hart_unstable();
 
 	assert(h->lock.irq_depth == 0 && h->lock.irq_nesting == 1);
+	if (CONFIG_LOCKSTAT &&
+		unlikely(arch_time() - h->lock.handler_since > h->lock.longest[SECTION_HANDLER]))
+		lock_section_long(SECTION_HANDLER, h->lock.handler_since, 0);
 	h->lock.irq_nesting = 0;
 	h->lock.in_irq = IRQ_NONE;
 	return h->lock.need_resched && h->lock.thread->preempt_depth == 0 &&

@@ -228,7 +228,8 @@ void check_acquired_slow(const void *lock, struct lock_class *class, unsigned fl
 	if (on_thread(h, flags)) {
 		check_filter_add(lock, 1);
 	} else if (CONFIG_LOCKSTAT && h->irq_depth == 1) {
-		h->irqs_off_since = now;
+		/* In the queue they were off already. */
+		h->irqs_off_since = h->linked_since ? h->linked_since : now;
 		h->irqs_off_pc = pc;
 	}
 }
@@ -285,8 +286,13 @@ bool check_release_slow(const void *lock, struct lock_class *class, unsigned fla
 		violated(&v, "interrupts were turned on under %s", class->name);
 		arch_irq_disable(); /* for a test that expects it: the record below is the hart's */
 	}
-	if (CONFIG_LOCKSTAT)
-		lock_stat_hold(class, arch_time() - mine->since, mine->pc);
+	if (CONFIG_LOCKSTAT) {
+		uint64_t now = arch_time();
+
+		if (!on_thread(h, flags))
+			h->irqs_off_end = now;
+		lock_stat_held(class, now - mine->since, mine);
+	}
 	if (on_thread(h, flags))
 		check_filter_add(lock, -1u);
 	held_remove(r.held, r.nr, mine);

@@ -22,6 +22,7 @@
 #include "kernel/lock/check_graph.h"
 #include "kernel/lock/context.h"
 #include "kernel/lock/held.h"
+#include "kernel/lock/stat.h"
 #include "kernel/lock/trace.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -57,15 +58,13 @@ INLINE void write_record(struct held_lock *held, uint8_t *nr, const void *lock,
 	held_publish(mine, nr, lock);
 }
 
-INLINE void count_hold(struct lock_class *class, const struct held_lock *mine)
+/* Returns the time. */
+INLINE uint64_t count_hold(struct lock_class *class, const struct held_lock *mine)
 {
-	uint64_t ticks;
+	uint64_t now = CONFIG_LOCKSTAT ? arch_time() : 0;
 
-	if (!CONFIG_LOCKSTAT)
-		return;
-	ticks = arch_time() - mine->since;
-	if (unlikely(ticks > atomic_load_ulong(&class->hold_max[0], relaxed)))
-		lock_stat_hold(class, ticks, mine->pc);
+	lock_stat_held(class, now - mine->since, mine);
+	return now;
 }
 
 /* ---- Irqlocks ----------------------------------------------------------------------------------
@@ -135,7 +134,7 @@ INLINE bool check_irqlock_release(
 	if (unlikely(mine->lock != lock || ((mine->flags ^ flags) & CHECK_VARIANT)))
 		return check_release_slow(lock, class, flags, pc);
 	held_pop(h->held, &h->nr_held);
-	count_hold(class, mine);
+	h->irqs_off_end = count_hold(class, mine);
 	return true;
 }
 

@@ -32,18 +32,38 @@ enum irqlock_policy {
 };
 
 enum lock_stat {
-	LOCK_ACQUIRED,
+	LOCK_ACQUIRED,	/* counted when it is given up, with the hold */
 	LOCK_CONTENDED, /* of these, not at the first attempt */
 	LOCK_STOLEN,	/* of these, past a queue */
 	LOCK_PARKED,	/* sleeps of a waiter */
+	LOCK_BOUNCED,	/* taken by another hart than the time before (not counted for readers) */
 	LOCK_STATS
 };
+
+/* Times are counted by their bit length in arch_time() ticks: 0, 1, 2-3, 4-7, ... */
+#define LOCK_BUCKETS 24
 
 /* Counters are sharded by hart, so that counting does not make harts wait for each other. */
 #define LOCK_SHARDS 8
 struct lock_shard {
 	atomic_ulong n[LOCK_STATS];
-} __attribute__((aligned(64)));
+	atomic_ulong hold_ticks;
+	atomic_ulong holds[LOCK_BUCKETS];
+} __attribute__((aligned(256)));
+
+/* The longest of its kind, and where it was: an address and its callers. */
+#define LOCK_TRACE 4
+struct lock_longest {
+	atomic_ulong ticks, nr_pcs;
+	atomic_ulong pcs[LOCK_TRACE];
+};
+
+struct lock_class_stats {
+	struct lock_longest hold, wait; /* by where it was acquired */
+	atomic_ulong wait_ticks;
+	atomic_ulong waits[LOCK_BUCKETS];
+	struct lock_shard shards[LOCK_SHARDS];
+};
 
 /* Nodes of a class in the checker's graph. */
 enum lock_class_node {
@@ -62,10 +82,7 @@ struct lock_class {
 	enum irqlock_policy policy; /* of its irqlocks, unless one says otherwise */
 	/* CONFIG_LOCKCHECK: their numbers, 0 until they are first used. */
 	atomic_u32 nodes[CONFIG_LOCKCHECK ? CLASS_NODES : 0];
-	/* CONFIG_LOCKSTAT: the longest hold in arch_time() ticks, and who had acquired it. */
-	atomic_ulong hold_max[CONFIG_LOCKSTAT];
-	atomic_ulong hold_max_pc[CONFIG_LOCKSTAT];
-	struct lock_shard shards[CONFIG_LOCKSTAT ? LOCK_SHARDS : 0];
+	struct lock_class_stats stats[CONFIG_LOCKSTAT];
 };
 
 #define DEFINE_LOCK_CLASS(var, ...) \
@@ -75,38 +92,5 @@ struct lock_class {
 LINKSET_DECLARE(lock_class, struct lock_class);
 /* for every class of the kernel: `class` is a struct lock_class *. */
 #define lock_class_for_each(class) linkset_for_each(lock_class, struct lock_class, class)
-
-/*
- * Counts one more for a class. Either; compiled out without CONFIG_LOCKSTAT. Which shard only
- * matters for speed, so a migration after the choice is harmless. Relaxed: a lone value.
- */
-static inline void lock_stat(struct lock_class *class, enum lock_stat what)
-{
-	if (CONFIG_LOCKSTAT)
-		atomic_add_ulong(
-			&class->shards[lock_hart()->index % LOCK_SHARDS].n[what], 1, relaxed);
-}
-
-void lock_stat_hold_slow(struct lock_class *class, uint64_t ticks, uintptr_t pc);
-unsigned long lock_stat_read_slow(const struct lock_class *class, enum lock_stat what);
-uint64_t lock_stat_hold_max_slow(const struct lock_class *class, uintptr_t *pc);
-
-/* Notes a hold of `ticks` that was acquired at `pc`. */
-static inline void lock_stat_hold(struct lock_class *class, uint64_t ticks, uintptr_t pc)
-{
-	if (CONFIG_LOCKSTAT)
-		lock_stat_hold_slow(class, ticks, pc);
-}
-
-/* Sum over the shards; 0 without CONFIG_LOCKSTAT. Either; no locks. */
-static inline unsigned long lock_stat_read(const struct lock_class *class, enum lock_stat what)
-{
-	return CONFIG_LOCKSTAT ? lock_stat_read_slow(class, what) : 0;
-}
-
-static inline uint64_t lock_stat_hold_max(const struct lock_class *class, uintptr_t *pc)
-{
-	return CONFIG_LOCKSTAT ? lock_stat_hold_max_slow(class, pc) : 0;
-}
 
 #endif

@@ -45,6 +45,8 @@ void irq_on(void)
 		return;
 	h = lock_hart();
 	assert(h->irq_depth > 0);
+	if (CONFIG_LOCKSTAT)
+		h->irqs_off_end = arch_time();
 	irq_section_end(h);
 }
 

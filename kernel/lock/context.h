@@ -72,6 +72,14 @@ struct irqlock_node {
 	atomic_u32 next;  /* hart index + 1 of the next waiter, 0: none yet */
 } __attribute__((aligned(64)));
 
+/* What is measured of each hart: stat.h. */
+enum lock_section {
+	SECTION_IRQS_OFF,    /* irqlocks and irq_off, in threads and handlers, from the queue on */
+	SECTION_PREEMPT_OFF, /* preempt_disable; interrupts-off sections are not counted again */
+	SECTION_HANDLER,     /* an interrupt's handlers, from entry to exit */
+	SECTIONS
+};
+
 struct lock_thread;
 
 struct lock_hart {
@@ -90,9 +98,13 @@ struct lock_hart {
 	uintptr_t hartid;	      /* for the kick; constant once registered */
 	unsigned uncounted_steals;    /* of irqlocks, since the last one that was counted */
 	const void *gate; /* of an irqrwlock: the irqlock it holds, unrecorded, to wait there */
-	struct lock_wait wait;	 /* for an irqlock, linked into its queue */
-	uint64_t irqs_off_since; /* for reports (CONFIG_LOCKSTAT) */
-	uintptr_t irqs_off_pc;	 /* who turned them off; 0: they are on, or unknown */
+	struct lock_wait wait;	    /* for an irqlock, linked into its queue */
+	uint64_t irqs_off_since;    /* for reports (CONFIG_LOCKSTAT) */
+	uint64_t irqs_off_end;	    /* arch_time() of the last release or irq_on */
+	uint64_t linked_since;	    /* its wait for an irqlock joined the queue; 0: it did not */
+	uint64_t handler_since;	    /* the innermost handler began */
+	uint64_t longest[SECTIONS]; /* of each so far (CONFIG_LOCKSTAT) */
+	uintptr_t irqs_off_pc;	    /* who turned them off; 0: they are on, or unknown */
 	struct irqlock_node node;
 	struct held_lock held[HELD_MAX];
 };
@@ -103,9 +115,10 @@ struct lock_thread {
 	uint8_t seq_writers; /* seqlock write sections it is in */
 	uint8_t nr_held;     /* sleeping and mixed locks held (CONFIG_LOCKCHECK) */
 	unsigned preempt_depth;
-	uint16_t run_node;    /* of the checker's graph: what it runs; 0: nothing known */
-	struct lock_run run;  /* CONFIG_LOCKCHECK */
-	uintptr_t stack_top;  /* for backtraces, 0: unknown; constant once it runs */
+	uint64_t preempt_off_since; /* arch_time() (CONFIG_LOCKSTAT) */
+	uint16_t run_node;	    /* of the checker's graph: what it runs; 0: nothing known */
+	struct lock_run run;	    /* CONFIG_LOCKCHECK */
+	uintptr_t stack_top;	    /* for backtraces, 0: unknown; constant once it runs */
 	uint32_t handle;      /* owner word of this thread: see kernel/sched/thread.h; never 0 */
 	uint8_t stack_shared; /* objects in its frames that others reach */
 	struct lock_wait wait;
@@ -150,6 +163,9 @@ extern unsigned nr_lock_harts; /* no entry at or above it is set; those below ma
 /* Boot hart, no lock held by `h`. */
 void lock_hart_register(struct lock_hart *h, unsigned index, uintptr_t hartid);
 
+/* A section that may be the longest of its hart ends here; it began at `since` (arch_time()). */
+void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin);
+
 /*
  * The two halves of every interrupts-off section: `before` is SIE before it was cleared. SIE off at
  * both calls; the second turns it on if the outermost section began with it on.
@@ -163,8 +179,14 @@ static inline void irq_section_begin(struct lock_hart *h, bool before)
 static inline void irq_section_end(struct lock_hart *h)
 {
 	if (--h->irq_depth == 0) {
-		if (CONFIG_LOCKSTAT)
+		if (CONFIG_LOCKSTAT) {
+			if (unlikely(h->irqs_off_end - h->irqs_off_since >
+				    h->longest[SECTION_IRQS_OFF]))
+				lock_section_long(
+					SECTION_IRQS_OFF, h->irqs_off_since, h->irqs_off_pc);
 			h->irqs_off_pc = 0;
+			h->linked_since = 0;
+		}
 		arch_irq_restore(h->thread->irq_before);
 	}
 }

@@ -146,7 +146,7 @@ static inline __attribute__((always_inline)) bool take_as_newcomer(
 	} while (!atomic_cas_u32(&lock->word, word, (*word | LOCKED) + price, acquire));
 	if (*word & TAIL_MASK) {
 		h->uncounted_steals = price ? 0 : h->uncounted_steals + 1;
-		lock_stat(lock->class, LOCK_STOLEN);
+		lock_stat_of(lock->class, lock, LOCK_STOLEN);
 		LOCK_POINT(irqlock_steal);
 	}
 	return true;
@@ -240,7 +240,7 @@ static void wait_for_headship(struct irqlock *lock, struct lock_hart *h)
 		LOCK_POINT(irqlock_head_before_park);
 		return;
 	}
-	lock_stat(lock->class, LOCK_PARKED);
+	lock_stat_of(lock->class, lock, LOCK_PARKED);
 	park_looks();
 	park_while_state(&h->node.state, NODE_PARKED);
 }
@@ -302,7 +302,7 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 			n++;
 		} else if (atomic_cas_u32(&lock->word, &word, word | ASLEEP | KICK_OF(h->index),
 				   relaxed)) {
-			lock_stat(lock->class, LOCK_PARKED);
+			lock_stat_of(lock->class, lock, LOCK_PARKED);
 			park_looks();
 			LOCK_POINT(irqlock_head_park);
 			park_while_named(&lock->word, h);
@@ -313,18 +313,17 @@ static void wait_as_head(struct irqlock *lock, struct lock_hart *h)
 	}
 }
 
-/* Not inline: its frame would cost irqlock_wait more than the steal itself. */
-static __attribute__((noinline)) void wait_in_turn(struct irqlock *lock, bool before)
+static void wait_in_turn(struct irqlock *lock, bool before)
 {
 	enum irqlock_policy policy = irqlock_policy(lock);
 	struct lock_hart *h, *predecessor;
 
-	lock_stat(lock->class, LOCK_CONTENDED);
-	LOCK_EVENT(irqlock_contended, lock, lock->class);
 	if (wait_as_newcomer(lock, before, policy))
 		return;
 	h = lock_hart(); /* stable: SIE is off from here to the release */
 	assert(lock_harts[h->index] == h);
+	if (CONFIG_LOCKSTAT)
+		h->linked_since = arch_time();
 	if (!join(lock, h, &predecessor))
 		return;
 	wait_begins(&h->wait, WAIT_IRQLOCK, lock, lock->class, 0);
@@ -334,13 +333,32 @@ static __attribute__((noinline)) void wait_in_turn(struct irqlock *lock, bool be
 	wait_ends(&h->wait);
 }
 
+/* Not inline: its frame would cost irqlock_wait more than the steal itself. */
+static __attribute__((noinline)) void wait_counted(struct irqlock *lock, bool before)
+{
+	uint64_t since = lock_stat_wait_begins();
+
+	lock_stat_of(lock->class, lock, LOCK_CONTENDED);
+	LOCK_EVENT(irqlock_contended, lock, lock->class);
+	wait_in_turn(lock, before);
+	lock_stat_waited(lock->class, lock, since);
+}
+
+void irqlock_wait_uncounted(struct irqlock *lock, bool before)
+{
+	uint32_t word = atomic_load_u32(&lock->word, relaxed);
+
+	if (!take_as_newcomer(lock, &word))
+		wait_in_turn(lock, before);
+}
+
 void irqlock_wait(struct irqlock *lock, bool before)
 {
 	uint32_t word = atomic_load_u32(&lock->word, relaxed);
 
 	/* Under contention the usual case is a free lock with a sleeping head. */
 	if (!take_as_newcomer(lock, &word))
-		wait_in_turn(lock, before);
+		wait_counted(lock, before);
 }
 
 void irqlock_init(struct irqlock *lock, struct lock_class *class)
@@ -354,7 +372,8 @@ void irqlock_init_policy(struct irqlock *lock, struct lock_class *class, enum ir
 	/* Relaxed: whoever publishes the lock orders it. */
 	atomic_store_u32(&lock->word, 0, relaxed);
 	lock->class = class;
-	lock->policy = policy;
+	lock->policy = (uint8_t)policy;
+	lock->last_hart = 0;
 }
 
 bool irqlock_held_by_me(const struct irqlock *lock)

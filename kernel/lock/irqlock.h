@@ -30,11 +30,13 @@
 #include "kernel/lock/class.h"
 #include "kernel/lock/context.h"
 #include "kernel/lock/point.h"
+#include "kernel/lock/stat.h"
 #include "lib/assert.h"
 
 struct CAPABILITY("irqlock") irqlock {
 	atomic_u32 word;
-	enum irqlock_policy policy;
+	uint8_t policy;	   /* enum irqlock_policy, or IRQLOCK_BY_CLASS */
+	uint8_t last_hart; /* index + 1 of who had it last (CONFIG_LOCKSTAT); its holder's */
 	struct lock_class *class;
 };
 
@@ -45,7 +47,7 @@ struct CAPABILITY("irqlock") irqlock {
 
 /* `class_` is the address of a class; its policy is the lock's. */
 #define IRQLOCK_INIT(class_) {.word = {0}, .class = (class_), .policy = IRQLOCK_BY_CLASS}
-#define IRQLOCK_BY_CLASS ((enum irqlock_policy) ~0u)
+#define IRQLOCK_BY_CLASS ((enum irqlock_policy)0xff)
 
 /* The lock is not in use. Either. */
 void irqlock_init(struct irqlock *lock, struct lock_class *class);
@@ -54,6 +56,7 @@ void irqlock_init_policy(
 
 /* Slow parts. */
 void irqlock_wait(struct irqlock *lock, bool before);
+void irqlock_wait_uncounted(struct irqlock *lock, bool before); /* a gate: its owner counts */
 bool irqlock_try_slow(struct irqlock *lock);
 void irqlock_kick(uint32_t old);
 /* The whole of it, where checker, statistics or points are compiled in: irqlock_checked.c. */
@@ -178,7 +181,8 @@ static inline void irqlock_acquire_second(struct irqlock *lock, struct irqlock *
 /* The policy in force. */
 static inline enum irqlock_policy irqlock_policy(const struct irqlock *lock)
 {
-	return lock->policy == IRQLOCK_BY_CLASS ? lock->class->policy : lock->policy;
+	return lock->policy == IRQLOCK_BY_CLASS ? lock->class->policy
+						: (enum irqlock_policy)lock->policy;
 }
 
 /* For asserts. Exact with CONFIG_LOCKCHECK; otherwise "somebody holds it and interrupts are off".

@@ -16,14 +16,14 @@ static inline __attribute__((always_inline)) void acquired_plain(struct irqlock 
 
 	irq_section_begin(h, before);
 	check_irqlock_record(h, lock, class, flags, pc, outermost);
-	lock_stat(class, LOCK_ACQUIRED);
+	lock_stat_owner(class, &lock->last_hart, h->index);
 }
 
 static void acquired(struct irqlock *lock, unsigned flags, uintptr_t pc, bool before)
 {
 	irq_section_begin(lock_hart(), before);
 	check_acquired(lock, lock->class, flags, pc);
-	lock_stat(lock->class, LOCK_ACQUIRED);
+	lock_stat_owner(lock->class, &lock->last_hart, lock_hart()->index);
 }
 
 static bool may_acquire(struct irqlock *lock, unsigned flags, uintptr_t pc)

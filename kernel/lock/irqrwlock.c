@@ -90,7 +90,7 @@ static void enter_from_gate(struct irqrwlock *lock, uint32_t blockers, uint32_t 
 			relax();
 			n++;
 		} else if (atomic_cas_u32(&lock->word, &word, word | KICK_OF(h->index), relaxed)) {
-			lock_stat(lock->gate.class, LOCK_PARKED);
+			lock_stat_of(lock->gate.class, lock, LOCK_PARKED);
 			park_looks();
 			LOCK_POINT(irqrwlock_gate_park);
 			park_while_named(&lock->word, h);
@@ -106,10 +106,12 @@ static void enter_from_gate(struct irqrwlock *lock, uint32_t blockers, uint32_t 
 static void wait_through_gate(
 	struct irqrwlock *lock, bool before, uint32_t blockers, uint32_t grant)
 {
-	lock_stat(lock->gate.class, LOCK_CONTENDED);
+	uint64_t since = lock_stat_wait_begins();
+
+	lock_stat_of(lock->gate.class, lock, LOCK_CONTENDED);
 	LOCK_EVENT(irqrwlock_contended, lock, lock->gate.class);
 	if (!irqlock_take(&lock->gate))
-		irqlock_wait(&lock->gate, before);
+		irqlock_wait_uncounted(&lock->gate, before);
 	lock_hart()->gate = &lock->gate;
 	wait_begins(&lock_hart()->wait, WAIT_IRQRWLOCK, lock, lock->gate.class, 0);
 	enter_from_gate(lock, blockers, grant);
@@ -117,6 +119,7 @@ static void wait_through_gate(
 	lock_hart()->gate = NULL;
 	LOCK_POINT(irqrwlock_gate_leave);
 	irqlock_give(&lock->gate);
+	lock_stat_waited(lock->gate.class, lock, since);
 }
 
 static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *before)
@@ -135,7 +138,8 @@ static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool b
 {
 	irq_section_begin(lock_hart(), before);
 	check_acquired(lock, lock->gate.class, flags, pc);
-	lock_stat(lock->gate.class, LOCK_ACQUIRED);
+	if (flags & CHECK_WRITE)
+		lock_stat_owner(lock->gate.class, &lock->gate.last_hart, lock_hart()->index);
 	LOCK_EVENT_AT(irqrwlock_acquired, lock, lock->gate.class, pc);
 }
 
@@ -150,7 +154,9 @@ void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
 static void pass(struct irqrwlock *lock)
 {
 	struct lock_hart *h = lock_hart();
+	uint64_t since = lock_stat_wait_begins();
 
+	lock_stat_of(lock->gate.class, lock, LOCK_CONTENDED);
 	wait_begins(&h->wait, WAIT_IRQRWLOCK, lock, lock->gate.class, 0);
 	for (unsigned n = 0; !enter_reader(lock, true); n++) {
 		if (n == irqlock_tuning.newcomer_spins)
@@ -159,6 +165,7 @@ static void pass(struct irqrwlock *lock)
 		relax();
 	}
 	wait_ends(&h->wait);
+	lock_stat_waited(lock->gate.class, lock, since);
 }
 
 static void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)

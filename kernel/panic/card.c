@@ -121,6 +121,16 @@ static void print_where(const struct hart_meta *h, const struct lock_thread *t, 
 			arch_backtrace_thread((const struct thread *)t, pcs, TRACE_MAX), false);
 }
 
+/* A thread's first function was called by nobody. */
+static unsigned trace_length(const struct held_lock *held)
+{
+	unsigned n = MAX(MIN(held->nr_pcs, HELD_TRACE), 1u);
+
+	while (n > 1 && !held->pcs[n - 1])
+		n--;
+	return n;
+}
+
 static void print_held(const struct held_lock *held, unsigned nr)
 {
 	struct held_lock look;
@@ -132,7 +142,7 @@ static void print_held(const struct held_lock *held, unsigned nr)
 		ticks = CONFIG_LOCKSTAT ? arch_time() - look.since : 0;
 		report("  holds %s (%p), acquired %lu us ago at\n", look.class->name, look.lock,
 			(unsigned long)(ticks_to_ns(ticks) / NS_PER_US));
-		report_backtrace(look.pcs, MAX(MIN(look.nr_pcs, HELD_TRACE), 1u), false);
+		report_backtrace(look.pcs, trace_length(&look), false);
 	}
 }
 

@@ -13,7 +13,10 @@
 /* Either. */
 static inline void preempt_disable(void)
 {
-	lock_thread()->preempt_depth++;
+	struct lock_thread *t = lock_thread();
+
+	if (t->preempt_depth++ == 0 && CONFIG_LOCKSTAT)
+		t->preempt_off_since = arch_time();
 	/* Keeps what follows behind it; this hart's own handlers are the only partners. */
 	__asm__ volatile("" : : : "memory");
 }
@@ -28,6 +31,11 @@ static inline void preempt_enable(void)
 	struct lock_thread *t = lock_thread();
 
 	__asm__ volatile("" : : : "memory");
+	/* It has been this hart all the time. */
+	if (CONFIG_LOCKSTAT && t->preempt_depth == 1 &&
+		unlikely(arch_time() - t->preempt_off_since >
+			lock_hart()->longest[SECTION_PREEMPT_OFF]))
+		lock_section_long(SECTION_PREEMPT_OFF, t->preempt_off_since, 0);
 	t->preempt_depth--;
 	__asm__ volatile("" : : : "memory");
 	/* A preemption between the two loads moves this thread and serves the request: reading

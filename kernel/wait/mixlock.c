@@ -251,7 +251,7 @@ bool mixlock_post(struct mixlock *m, struct mixwork *w)
 	qs_read_end();
 	if (!mine)
 		return true;
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&m->pi);
 	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
 	LOCK_EVENT(mixlock_post_takes, m, class);
 	run(m, w);
@@ -300,7 +300,7 @@ static int acquire(struct mixlock *m, const struct wait_limit *limit, uintptr_t 
 		rc = pilock_lock_slow(&m->pi, limit);
 	if (rc && rc != -EOWNERDEAD)
 		return rc;
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&m->pi);
 	check_acquired(m, class, HOLD, pc);
 	LOCK_EVENT_AT(mixlock_locked, m, class, pc);
 	return rc;
@@ -347,7 +347,7 @@ bool mixlock_try(struct mixlock *m) UNCHECKED_LOCKING
 		LOCK_POINT(mixlock_try_failed);
 		return false;
 	}
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&m->pi);
 	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
 	LOCK_EVENT(mixlock_tried, m, class);
 	return true;

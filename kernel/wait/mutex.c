@@ -25,7 +25,7 @@ static int acquire(struct mutex *m, const struct wait_limit *limit, unsigned fla
 		LOCK_POINT(mutex_not_locked);
 		return rc;
 	}
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&m->pi);
 	check_acquired(m, class, HOLD | flags, pc);
 	LOCK_EVENT_AT(mutex_locked, m, class, pc);
 	return rc;
@@ -64,7 +64,7 @@ bool mutex_try(struct mutex *m) UNCHECKED_LOCKING
 		LOCK_POINT(mutex_try_failed);
 		return false;
 	}
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&m->pi);
 	check_acquired(m, class, HOLD | CHECK_TRY, CALLER);
 	LOCK_EVENT(mutex_tried, m, class);
 	return true;

@@ -166,7 +166,7 @@ static bool take_word(struct pilock *l, uint32_t me, bool past_rt) REQUIRES(&l->
 		 * newcomer's or the owner's fast way, on a word without flags. */
 	} while (!atomic_cas_u32(&l->word, &w, mine, acquire));
 	if (first && !entry_is_of(first, me)) {
-		lock_stat(l->class, LOCK_STOLEN);
+		lock_stat_of(l->class, l, LOCK_STOLEN);
 		LOCK_POINT(pilock_steal);
 	}
 	return true;
@@ -293,7 +293,7 @@ static int sleep_for(struct pilock *l, struct wait_entry *e, const struct wait_l
 	int rc;
 
 	for (;;) {
-		lock_stat(l->class, LOCK_PARKED);
+		lock_stat_of(l->class, l, LOCK_PARKED);
 		rc = waitq_sleep(&l->wq, e, limit);
 		if (rc)
 			return rc;
@@ -335,15 +335,13 @@ static int wait_queued(struct pilock *l, struct wait_entry *e, struct thread *ow
 	return rc ? rc : own_result(l);
 }
 
-int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
+static int lock_slow(struct pilock *l, const struct wait_limit *limit)
 {
 	struct lock_thread *me = lock_thread();
 	struct thread *owner = NULL, *changed = NULL;
 	struct wait_entry e;
 	int rc;
 
-	lock_stat(l->class, LOCK_CONTENDED);
-	LOCK_EVENT(pilock_contended, l, l->class);
 	if (!LOCK_CHAOS(pilock_no_spin) && spin(l))
 		return 0;
 	wait_entry_init(&e, &l->wq, l, true);
@@ -359,6 +357,18 @@ int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
 	wait_begins(&me->wait, waitq_how(WAIT_PILOCK, limit), l, l->class, 0);
 	rc = wait_queued(l, &e, owner, limit);
 	wait_ends(&me->wait);
+	return rc;
+}
+
+int pilock_lock_slow(struct pilock *l, const struct wait_limit *limit)
+{
+	uint64_t since = lock_stat_wait_begins();
+	int rc;
+
+	lock_stat_of(l->class, l, LOCK_CONTENDED);
+	LOCK_EVENT(pilock_contended, l, l->class);
+	rc = lock_slow(l, limit);
+	lock_stat_waited(l->class, l, since);
 	return rc;
 }
 

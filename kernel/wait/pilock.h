@@ -41,6 +41,7 @@
 
 #include "kernel/lock/atomic.h"
 #include "kernel/lock/class.h"
+#include "kernel/lock/stat.h"
 #include "kernel/wait/waitq.h"
 
 #define PILOCK_QUEUED 1u
@@ -60,6 +61,7 @@ enum pilock_kind {
 struct pilock {
 	atomic_u32 word;
 	uint8_t kind;		  /* enum pilock_kind; constant */
+	uint8_t last_hart;	  /* index + 1 of where it was had last (CONFIG_LOCKSTAT) */
 	struct lock_class *class; /* of the mutex, rwmutex or mixlock; constant */
 	struct waitq wq;
 	uint8_t steals GUARDED_BY(&wq);	      /* since a waiter got it */
@@ -92,6 +94,15 @@ static inline bool pilock_unlock_fast(struct pilock *l)
 	uint32_t mine = lock_thread()->handle;
 
 	return likely(atomic_cas_u32(&l->word, &mine, 0, release));
+}
+
+/* The caller has just taken it, and says so to the statistics. */
+static inline void pilock_count(struct pilock *l)
+{
+	if (!CONFIG_LOCKSTAT)
+		return;
+	/* With interrupts on it may be the hart of a moment ago. */
+	lock_stat_owner(l->class, &l->last_hart, lock_hart()->index);
 }
 
 /*

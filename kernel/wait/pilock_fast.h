@@ -19,7 +19,7 @@ static inline __attribute__((always_inline)) bool pilock_acquire_plain(
 		unlikely(!pilock_try_fast(l)))
 		return false;
 	check_thread_record(t, l, l->class, flags, pc);
-	lock_stat(l->class, LOCK_ACQUIRED);
+	pilock_count(l);
 	return true;
 }
 

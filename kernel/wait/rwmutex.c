@@ -117,15 +117,16 @@ static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uint
 			pilock_unlock_slow(&rw->pi);
 		break;
 	}
-	lock_stat(class, LOCK_ACQUIRED);
 	note_read(rw, 0, pc);
 	LOCK_EVENT_AT(rwmutex_read_locked, rw, class, pc);
 	return 0;
 }
 
-/* The inner lock is the caller's: shuts the readers out and waits until they have left. */
-static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
+/* The inner lock is the caller's: shuts the readers out and waits until they have left. `counted`:
+ * it had to wait before, so as contended this acquire counts already. */
+static int write_enter(struct rwmutex *rw, const struct wait_limit *limit, bool counted)
 {
+	uint64_t since = lock_stat_wait_begins();
 	struct wait_entry e;
 	int rc = 0;
 
@@ -133,6 +134,9 @@ static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 	if (!(atomic_or_u32(&rw->count, RWMUTEX_WRITER, acquire) & ~RWMUTEX_WRITER))
 		return 0;
 	LOCK_EVENT(rwmutex_readers_leave, rw, rw->pi.class);
+	if (!counted)
+		lock_stat_of(rw->pi.class, rw, LOCK_CONTENDED);
+	lock_stat_of(rw->pi.class, rw, LOCK_PARKED);
 	wait_entry_init(&e, &rw->drain, NULL, true);
 	e.kind = WAIT_READERS;
 	e.what = rw;
@@ -144,6 +148,7 @@ static int write_enter(struct rwmutex *rw, const struct wait_limit *limit)
 		rc = 0;
 	waitq_dequeue(&rw->drain, &e);
 	waitq_unlock(&rw->drain);
+	lock_stat_waited(rw->pi.class, rw, since);
 	return rc;
 }
 
@@ -165,21 +170,23 @@ static int write_acquire(struct rwmutex *rw, const struct wait_limit *limit, uin
 {
 	struct lock_class *class = rw->pi.class;
 	int dead = 0, rc;
+	bool slow;
 
 	if (!check_acquire(rw, class, WRITE_HOLD, pc))
 		return -EDEADLK;
 	LOCK_POINT(rwmutex_write_lock);
-	if (LOCK_CHAOS(rwmutex_write_slow_way) || !pilock_try_fast(&rw->pi))
+	slow = LOCK_CHAOS(rwmutex_write_slow_way) || !pilock_try_fast(&rw->pi);
+	if (slow)
 		dead = pilock_lock_slow(&rw->pi, limit);
 	if (dead && dead != -EOWNERDEAD)
 		return dead;
-	rc = write_enter(rw, limit);
+	rc = write_enter(rw, limit, slow);
 	if (rc) {
 		LOCK_POINT(rwmutex_write_gave_up);
 		write_leave(rw);
 		return rc;
 	}
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&rw->pi);
 	check_acquired(rw, class, WRITE_HOLD, pc);
 	LOCK_EVENT_AT(rwmutex_write_locked, rw, class, pc);
 	return dead;
@@ -213,7 +220,6 @@ bool rwmutex_read_try(struct rwmutex *rw) UNCHECKED_LOCKING
 		LOCK_POINT(rwmutex_read_try_failed);
 		return false;
 	}
-	lock_stat(rw->pi.class, LOCK_ACQUIRED);
 	note_read(rw, CHECK_TRY, CALLER);
 	LOCK_EVENT(rwmutex_read_tried, rw, rw->pi.class);
 	return true;
@@ -259,7 +265,7 @@ bool rwmutex_write_try(struct rwmutex *rw) UNCHECKED_LOCKING
 			pilock_unlock_slow(&rw->pi);
 		return false;
 	}
-	lock_stat(class, LOCK_ACQUIRED);
+	pilock_count(&rw->pi);
 	check_acquired(rw, class, WRITE_HOLD | CHECK_TRY, CALLER);
 	LOCK_EVENT(rwmutex_write_tried, rw, class);
 	return true;

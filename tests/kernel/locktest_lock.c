@@ -42,15 +42,6 @@ struct locktest_lock locktest_locks[LT_NAMES] = {
 	[LT_Z1] = {.class = &class_Z},
 };
 
-static void zero_counters(struct lock_class *class)
-{
-	struct lock_shard *shards = class->shards;
-
-	for (unsigned i = 0; CONFIG_LOCKSTAT && i < LOCK_SHARDS; i++)
-		for (unsigned n = 0; n < LOCK_STATS; n++)
-			atomic_store_ulong(&shards[i].n[n], 0, relaxed);
-}
-
 /* `from` becomes `to`: a number that the class was given is found again by the checker. */
 static void change_node(struct lock_class *class, unsigned from, unsigned to)
 {
@@ -81,7 +72,7 @@ void locktest_locks_reset(void)
 	locktest_forget(classes, ARRAY_SIZE(classes));
 	for (unsigned i = 0; i < ARRAY_SIZE(classes); i++) {
 		classes[i]->rank = RANK_UNORDERED;
-		zero_counters(classes[i]);
+		lock_stat_reset_class(classes[i]);
 	}
 	for (unsigned i = 0; i < LT_NAMES; i++)
 		locktest_new(&locktest_locks[i]);

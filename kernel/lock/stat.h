@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Statistics of locks (CONFIG_LOCKSTAT): how often, how contended, how long held and waited for;
+ * and, per hart, the longest stretches with interrupts or preemption off.
+ *
+ * All counters are relaxed: each is a lone value, and a reader's sum is a look, no moment. What is
+ * on the way of an uncontended lock is inline and counts into the shard of the hart; the rest is in
+ * stat.c. All of it: either, SIE as it is, no locks; compiled out without CONFIG_LOCKSTAT.
+ */
+#ifndef KERNEL_LOCK_STAT_H
+#define KERNEL_LOCK_STAT_H
+
+#include "kernel/lock/class.h"
+#include "kernel/lock/context.h"
+
+/* Which shard only matters for speed, so a migration after the choice is harmless. */
+static inline struct lock_shard *lock_stat_shard(struct lock_class *class)
+{
+	return &class->stats[0].shards[lock_hart()->index % LOCK_SHARDS];
+}
+
+/* One more for the class. */
+static inline void lock_stat(struct lock_class *class, enum lock_stat what)
+{
+	if (CONFIG_LOCKSTAT)
+		atomic_add_ulong(&lock_stat_shard(class)->n[what], 1, relaxed);
+}
+
+void lock_stat_of_slow(struct lock_class *class, const void *lock, enum lock_stat what);
+void lock_stat_wait_slow(struct lock_class *class, const void *lock, uint64_t ticks);
+void lock_stat_held_slow(struct lock_class *class, uint64_t ticks, const struct held_lock *mine);
+
+/* The same, and for the lock itself: what happens to contended ones. */
+static inline void lock_stat_of(struct lock_class *class, const void *lock, enum lock_stat what)
+{
+	if (CONFIG_LOCKSTAT)
+		lock_stat_of_slow(class, lock, what);
+}
+
+/* When a wait began, and that it is over, whether with the lock or without. */
+static inline uint64_t lock_stat_wait_begins(void)
+{
+	return CONFIG_LOCKSTAT ? arch_time() : 0;
+}
+
+static inline void lock_stat_waited(struct lock_class *class, const void *lock, uint64_t since)
+{
+	if (CONFIG_LOCKSTAT)
+		lock_stat_wait_slow(class, lock, arch_time() - since);
+}
+
+/* The lock of the record `mine` was held for `ticks`. Short holds, and most are, stay inline. */
+static inline void lock_stat_held(
+	struct lock_class *class, uint64_t ticks, const struct held_lock *mine)
+{
+	struct lock_shard *shard;
+
+	if (!CONFIG_LOCKSTAT)
+		return;
+	if (unlikely(ticks > 3)) {
+		lock_stat_held_slow(class, ticks, mine);
+		return;
+	}
+	shard = lock_stat_shard(class);
+	/* The bit lengths of 0, 1, 2, 3. */
+	atomic_add_ulong(&shard->holds[ticks - (ticks & ticks >> 1)], 1, relaxed);
+	atomic_add_ulong(&shard->hold_ticks, (unsigned long)ticks, relaxed);
+}
+
+/* The caller has just taken the lock, alone; *last says which hart had it before. */
+static inline void lock_stat_owner(struct lock_class *class, uint8_t *last, unsigned hart)
+{
+	if (!CONFIG_LOCKSTAT || likely(*last == hart + 1))
+		return;
+	if (*last)
+		lock_stat(class, LOCK_BOUNCED);
+	*last = (uint8_t)(hart + 1);
+}
+
+/* ---- What was counted ------------------------------------------------------------------------ */
+
+unsigned long lock_stat_read_slow(const struct lock_class *class, enum lock_stat what);
+
+/* Sum over the shards; 0 without CONFIG_LOCKSTAT. */
+static inline unsigned long lock_stat_read(const struct lock_class *class, enum lock_stat what)
+{
+	return CONFIG_LOCKSTAT ? lock_stat_read_slow(class, what) : 0;
+}
+
+struct lock_stat_times {
+	uint64_t ticks, max; /* in all, and the longest */
+	unsigned nr_pcs;     /* of the longest */
+	uintptr_t pcs[LOCK_TRACE];
+	unsigned long buckets[LOCK_BUCKETS];
+};
+/* All zero without CONFIG_LOCKSTAT. */
+void lock_stat_holds(const struct lock_class *class, struct lock_stat_times *out);
+void lock_stat_waits(const struct lock_class *class, struct lock_stat_times *out);
+
+/*
+ * Single locks: those that were contended most of all. There is room for LOCK_STAT_LOCKS; when a
+ * place is wanted, one that is contended less than newcomers gives way. No figure for what a lock
+ * did before it had a place.
+ */
+#define LOCK_STAT_LOCKS 256
+struct lock_stat_lock {
+	const void *lock;
+	const struct lock_class *class;
+	unsigned long contended, stolen, parked;
+	uint64_t wait_ticks, wait_max;
+};
+/* The i-th place. False: nobody has it. */
+bool lock_stat_lock(unsigned i, struct lock_stat_lock *out);
+
+/* The longest stretches of a hart. */
+struct lock_stat_section {
+	uint64_t ticks;
+	uintptr_t begin; /* where it began, 0: not known */
+	unsigned kind;	 /* SECTION_HANDLER: enum irq_kind */
+	unsigned nr_pcs; /* where it ended, and who called that */
+	uintptr_t pcs[LOCK_TRACE + 2];
+};
+bool lock_stat_section(unsigned hart, enum lock_section what, struct lock_stat_section *out);
+
+/* Forgets everything that was counted, or what was for one class; what happens meanwhile may be
+ * counted or not. */
+void lock_stat_reset(void);
+void lock_stat_reset_class_slow(struct lock_class *class);
+static inline void lock_stat_reset_class(struct lock_class *class)
+{
+	if (CONFIG_LOCKSTAT)
+		lock_stat_reset_class_slow(class);
+}
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Every figure of the lock statistics moves when what it counts happens, and only by that. */
+#include "kernel/hart/hart.h"
+#include "kernel/lock/irqlock.h"
+#include "kernel/lock/relax.h"
+#include "kernel/lock/stat.h"
+#include "kernel/sched/sched.h"
+#include "kernel/time/clock.h"
+#include "kernel/time/timer.h"
+#include "kernel/wait/mutex.h"
+#include "tests/kernel/ktest.h"
+
+#define LONG_NS (2 * NS_PER_MS)
+
+DEFINE_LOCK_CLASS(stat_spin_class, .name = "test.stat.spin", .rank = RANK_TEST_SPIN,
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 10000,
+	.protects = "nothing: its use is counted");
+DEFINE_LOCK_CLASS(stat_sleep_class, .name = "test.stat.sleep", .rank = RANK_TEST_SLEEP,
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 10000,
+	.protects = "nothing: its use is counted");
+
+/* Protect nothing; taken by the tests below, alone. */
+static struct irqlock spin = IRQLOCK_INIT(&stat_spin_class);
+static struct mutex sleeping = MUTEX_INIT(&stat_sleep_class);
+/* Whose turn it is, or how far the first one is. */
+static atomic_u32 step;
+
+static bool begin(void)
+{
+	if (!CONFIG_LOCKSTAT) {
+		ktest_skip("no lock statistics");
+		return false;
+	}
+	lock_stat_reset();
+	atomic_store_u32(&step, 0, relaxed);
+	return true;
+}
+
+static bool begin_two(void)
+{
+	if (ktest_harts() < 2) {
+		ktest_skip("takes two harts");
+		return false;
+	}
+	return begin();
+}
+
+static void wait_for_step(uint32_t n)
+{
+	while (atomic_load_u32(&step, acquire) < n)
+		relax();
+}
+
+static unsigned long in_all(const struct lock_stat_times *t)
+{
+	unsigned long n = 0;
+
+	for (unsigned i = 0; i < LOCK_BUCKETS; i++)
+		n += t->buckets[i];
+	return n;
+}
+
+/* How many are in buckets of times that are at least as long. */
+static unsigned long at_least(const struct lock_stat_times *t, uint64_t ns)
+{
+	unsigned long n = 0;
+
+	for (unsigned i = 1; i < LOCK_BUCKETS; i++)
+		if (ticks_to_ns(2ull << (i - 1)) > ns)
+			n += t->buckets[i];
+	return n;
+}
+
+static bool find_lock(const void *lock, struct lock_stat_lock *out)
+{
+	for (unsigned i = 0; i < LOCK_STAT_LOCKS; i++)
+		if (lock_stat_lock(i, out) && out->lock == lock)
+			return true;
+	return false;
+}
+
+KTEST(lockstat, acquisitions_are_counted_and_forgotten)
+{
+	struct lock_stat_times holds;
+
+	if (!begin())
+		return;
+	for (unsigned i = 0; i < 10; i++) {
+		irqlock_acquire(&spin);
+		irqlock_release(&spin);
+	}
+	lock_stat_holds(&stat_spin_class, &holds);
+	ktest_check(lock_stat_read(&stat_spin_class, LOCK_ACQUIRED) == 10);
+	ktest_check(in_all(&holds) == 10, "%lu holds", in_all(&holds));
+	ktest_check(!lock_stat_read(&stat_spin_class, LOCK_CONTENDED));
+	lock_stat_reset();
+	lock_stat_holds(&stat_spin_class, &holds);
+	ktest_check(!lock_stat_read(&stat_spin_class, LOCK_ACQUIRED) && !in_all(&holds));
+}
+
+static void hold_long(void)
+{
+	irqlock_acquire(&spin);
+	clock_delay_ns(LONG_NS);
+	irqlock_release(&spin);
+}
+
+KTEST(lockstat, a_long_hold_is_the_longest_with_its_backtrace)
+{
+	struct lock_stat_section section;
+	struct lock_stat_times holds;
+	unsigned hart;
+
+	if (!begin())
+		return;
+	irqlock_acquire(&spin);
+	irqlock_release(&spin);
+	preempt_disable();
+	hart = this_hart()->index;
+	hold_long();
+	preempt_enable();
+	lock_stat_holds(&stat_spin_class, &holds);
+	ktest_check(ticks_to_ns(holds.max) >= LONG_NS && ticks_to_ns(holds.ticks) >= LONG_NS);
+	ktest_check(holds.nr_pcs > 1, "%u addresses", holds.nr_pcs);
+	ktest_check(at_least(&holds, LONG_NS) == 1 && in_all(&holds) == 2);
+	/* Interrupts were off all the time, and preemption was too. */
+	ktest_check(lock_stat_section(hart, SECTION_IRQS_OFF, &section));
+	ktest_check(ticks_to_ns(section.ticks) >= LONG_NS && section.nr_pcs > 1 && section.begin);
+	ktest_check(lock_stat_section(hart, SECTION_PREEMPT_OFF, &section));
+	ktest_check(ticks_to_ns(section.ticks) >= LONG_NS && section.nr_pcs > 1);
+}
+
+KTEST(lockstat, long_irq_off_without_a_lock_is_seen)
+{
+	struct lock_stat_section section;
+	unsigned hart;
+
+	if (!begin())
+		return;
+	irq_off();
+	hart = this_hart()->index;
+	clock_delay_ns(LONG_NS);
+	irq_on();
+	ktest_check(lock_stat_section(hart, SECTION_IRQS_OFF, &section));
+	ktest_check(ticks_to_ns(section.ticks) >= LONG_NS && section.nr_pcs > 1);
+}
+
+static void long_handler(struct timer *t unused_arg)
+{
+	clock_delay_ns(LONG_NS);
+	atomic_store_u32(&step, this_hart()->index + 1, release);
+}
+
+KTEST(lockstat, a_long_handler_is_seen)
+{
+	static struct timer timer;
+	struct lock_stat_section section;
+	uint32_t hart;
+
+	if (!begin())
+		return;
+	timer_init(&timer, long_handler);
+	timer_start(&timer, clock_now_ns());
+	ktest_require(ktest_eventually(atomic_load_u32(&step, acquire)));
+	timer_cancel_sync(&timer);
+	hart = atomic_load_u32(&step, relaxed) - 1;
+	ktest_check(ktest_eventually(lock_stat_section(hart, SECTION_HANDLER, &section) &&
+		ticks_to_ns(section.ticks) >= LONG_NS));
+	ktest_check(section.kind == IRQ_TIMER, "%u", section.kind);
+}
+
+/* The first one holds the lock until the second sleeps for it. */
+static void hold_or_wait(unsigned i, void *arg unused_arg)
+{
+	unsigned long parked = lock_stat_read(&stat_spin_class, LOCK_PARKED);
+
+	if (i == 0) {
+		irqlock_acquire(&spin);
+		atomic_store_u32(&step, 1, release);
+		while (lock_stat_read(&stat_spin_class, LOCK_PARKED) == parked)
+			relax();
+		clock_delay_ns(LONG_NS);
+		irqlock_release(&spin);
+	} else {
+		wait_for_step(1);
+		irqlock_acquire(&spin);
+		irqlock_release(&spin);
+	}
+}
+
+KTEST(lockstat, a_wait_for_an_irqlock_is_counted_for_class_and_lock)
+{
+	struct lock_stat_times waits;
+	struct lock_stat_lock l;
+
+	if (!begin_two() || !ktest_parallel(2, hold_or_wait, NULL))
+		return;
+	lock_stat_waits(&stat_spin_class, &waits);
+	ktest_check(lock_stat_read(&stat_spin_class, LOCK_CONTENDED) == 1);
+	ktest_check(lock_stat_read(&stat_spin_class, LOCK_PARKED) >= 1);
+	/* The first acquire of the two may be one, too. */
+	ktest_check(lock_stat_read(&stat_spin_class, LOCK_BOUNCED) - 1 <= 1);
+	ktest_check(ticks_to_ns(waits.max) >= LONG_NS && waits.ticks == waits.max);
+	ktest_check(waits.nr_pcs > 1 && in_all(&waits) == 1 && at_least(&waits, LONG_NS) == 1);
+	ktest_require(find_lock(&spin, &l));
+	ktest_check(l.class == &stat_spin_class && l.contended == 1 && l.parked >= 1);
+	ktest_check(l.wait_ticks == waits.ticks && l.wait_max == waits.max);
+}
+
+static void hold_or_wait_asleep(unsigned i, void *arg unused_arg)
+{
+	if (i == 0) {
+		mutex_lock(&sleeping);
+		atomic_store_u32(&step, 1, release);
+		while (!(atomic_load_u32(&sleeping.pi.word, relaxed) & PILOCK_QUEUED))
+			sched_sleep_ns(NS_PER_MS);
+		sched_sleep_ns(LONG_NS);
+		mutex_unlock(&sleeping);
+	} else {
+		wait_for_step(1);
+		mutex_lock(&sleeping);
+		mutex_unlock(&sleeping);
+	}
+}
+
+KTEST(lockstat, a_wait_for_a_mutex_is_counted_for_class_and_lock)
+{
+	struct lock_stat_times waits, holds;
+	struct lock_stat_lock l;
+
+	if (!begin() || !ktest_parallel(2, hold_or_wait_asleep, NULL))
+		return;
+	lock_stat_waits(&stat_sleep_class, &waits);
+	lock_stat_holds(&stat_sleep_class, &holds);
+	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_ACQUIRED) == 2);
+	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_CONTENDED) == 1);
+	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_PARKED) >= 1);
+	ktest_check(ticks_to_ns(waits.max) >= LONG_NS && in_all(&waits) == 1);
+	ktest_check(ticks_to_ns(holds.max) >= LONG_NS && in_all(&holds) == 2);
+	ktest_check(find_lock(&sleeping, &l) && l.contended == 1 && l.wait_max == waits.max);
+}
+
+/* In turns, each on its hart. */
+static void take_turns(unsigned i, void *arg unused_arg)
+{
+	for (uint32_t n = 0; n < 5; n++) {
+		wait_for_step(2 * n + i);
+		irqlock_acquire(&spin);
+		irqlock_release(&spin);
+		mutex_lock(&sleeping);
+		mutex_unlock(&sleeping);
+		atomic_add_u32(&step, 1, acq_rel);
+	}
+}
+
+KTEST(lockstat, bounces_between_harts_are_counted)
+{
+	if (!begin_two() || !ktest_parallel(2, take_turns, NULL))
+		return;
+	/* The first acquire of all may be one, too. */
+	ktest_check(lock_stat_read(&stat_spin_class, LOCK_BOUNCED) - 9 <= 1, "%lu",
+		lock_stat_read(&stat_spin_class, LOCK_BOUNCED));
+	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_BOUNCED) - 9 <= 1, "%lu",
+		lock_stat_read(&stat_sleep_class, LOCK_BOUNCED));
+	ktest_check(!lock_stat_read(&stat_spin_class, LOCK_CONTENDED));
+}
+
+static void always_contended(const void *lock, unsigned n)
+{
+	while (n--)
+		lock_stat_of(&stat_spin_class, lock, LOCK_CONTENDED);
+}
+
+/* More locks than there is room for, and one that is worse than all of them. */
+KTEST(lockstat, the_most_contended_lock_keeps_its_place)
+{
+	static const char locks[8 * LOCK_STAT_LOCKS];
+	struct lock_stat_lock l;
+
+	if (!begin())
+		return;
+	for (unsigned i = 0; i < sizeof(locks); i++) {
+		always_contended(&locks[i], 1);
+		always_contended(&spin, 2);
+	}
+	ktest_require(find_lock(&spin, &l));
+	ktest_check(l.contended > sizeof(locks), "%lu", l.contended);
+}

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""What the commands locks and irqsoff say, and what tests/bench/lockdiff makes of it."""
+import re
+import subprocess
+
+from guest import EXIT, ROOT, run
+
+LOCKDIFF = ROOT / "tests" / "bench" / "lockdiff"
+LINE = re.compile(r"^lockstat: (class=\S+ .*)$", re.M)
+
+
+def classes(text):
+    return {pairs["class"]: pairs for pairs in
+            (dict(word.split("=", 1) for word in line.split()) for line in LINE.findall(text))}
+
+
+def test_every_class_has_a_line_that_programs_can_read():
+    got = run("locks -s; locks", smp=2)
+    assert got.status == 0, got.text
+    stats = classes(got.text)
+    assert {"runq", "timerq", "console", "shell"} <= stats.keys(), got.text
+    for c in stats.values():
+        assert int(c["acquired"]) >= int(c["contended"]) or int(c["contended"]) == 0, c
+        assert sum(map(int, c["hold_hist"].split(","))) <= int(c["acquired"]), c
+        assert (int(c["wait_ns"]) > 0) <= (sum(map(int, c["wait_hist"].split(","))) > 0), c
+        assert int(c["hold_max_ns"]) <= int(c["hold_ns"]), c
+    assert int(stats["runq"]["acquired"]) > 0 and int(stats["runq"]["hold_ns"]) > 0, got.text
+    assert re.search(r"\w\+0x", stats["runq"]["hold_max_at"]), stats["runq"]
+
+
+def test_one_class_is_shown_with_its_histogram_and_its_locks():
+    got = run("stress locks 1; locks runq; locks nosuch", smp=4)
+    assert got.status == EXIT["EXIT_COMMAND"], got.text
+    assert re.search(r"^runq: rank \d+, at most \d+ us, protects ", got.text, re.M), got.text
+    assert re.search(r"^  >= +\d+ ns +\d+  #+", got.text, re.M), got.text
+    assert re.search(r"the longest acquired at 0x\w+ \w+\+0x", got.text), got.text
+    assert "locks: no class nosuch" in got.text
+
+
+def test_contended_locks_have_a_line_of_their_own():
+    got = run("stress locks 1; locks -s", smp=4)
+    most = max(classes(got.text).values(), key=lambda c: int(c["contended"]))
+    assert int(most["contended"]) > 0 and int(most["wait_ns"]) > 0, got.text
+    got = run(f"stress locks 1; locks {most['class']}", smp=4)
+    assert re.search(r"^its most contended locks:\n.*\n  0x\w+ +[1-9]\d*", got.text, re.M), got.text
+
+
+def test_reset_forgets():
+    got = run("stress locks 1; locks -s; locks --reset; locks -s", smp=2)
+    first, second = re.split(r"(?=^lockstat: class=shell )", got.text, flags=re.M)[1:3]
+    busy = max(classes(first).values(), key=lambda c: int(c["acquired"]))
+    after = classes(second).get(busy["class"])
+    assert after is None or int(after["acquired"]) < int(busy["acquired"]) / 10, (busy, after)
+
+
+def test_longest_stretches_are_shown_per_hart_with_where_they_were():
+    got = run("stress locks 1; irqsoff", smp=2)
+    rows = re.findall(r"^irqsoff: hart=(\d+) what=(\S+) ns=(\d+) in=\S+ from=(\S+) to=(\S+)$",
+                      got.text, re.M)
+    assert {(h, w) for h, w, *_ in rows} == {(h, w) for h in "01" for w in
+            ("interrupts-off", "preemption-off", "handler")}, got.text
+    for _, what, ns, _, to in rows:
+        assert int(ns) > 0
+        assert what == "handler" or re.search(r"\w\+0x", to), got.text
+
+
+def lockdiff(*args):
+    return subprocess.run([LOCKDIFF, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
+
+
+def test_two_runs_are_compared(tmp_path):
+    files = []
+    for name, stress in (("quiet", "help"), ("busy", "stress locks 1")):
+        files.append(tmp_path / name)
+        files[-1].write_text(run(f"{stress}; locks -s", smp=4).text)
+    told = lockdiff("--keys", *files)
+    assert told.returncode == 0, told.stdout
+    rows = dict(re.findall(r"^lockdiff: class=(\S+) (.*)$", told.stdout, re.M))
+    most = next(iter(rows.values()))
+    # The one that waited most in the busy run stands first.
+    before, after = map(int, re.search(r"wait_ns=(\d+),(\d+)", most).groups())
+    assert after > before, told.stdout
+    assert lockdiff(files[0], files[0]).stdout.count("\n") == 1
+    empty = tmp_path / "empty"
+    empty.write_text("nothing\n")
+    assert lockdiff(files[0], empty).returncode == 1 and lockdiff(files[0]).returncode == 2
+
+
+def test_checker_and_statistics_cost_at_most_250_instructions_a_pair():
+    # One virtual nanosecond is one instruction.
+    got = run("bench locks", smp=1, icount=0)
+    cost = {name: float(ns) for name, ns in
+            re.findall(r"^bench: (\w+)_pair +([\d.]+) ns$", got.text, re.M)}
+    assert 0 < cost["irqlock"] <= 250 and 0 < cost["mutex"] <= 250, cost
