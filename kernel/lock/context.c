@@ -3,7 +3,9 @@
 #include "kernel/lock/context.h"
 
 #include "kernel/lock/check.h"
+#include "kernel/lock/trace.h"
 #include "lib/assert.h"
+#include "lib/string.h"
 
 struct lock_hart *lock_harts[CONFIG_MAX_HARTS];
 unsigned nr_lock_harts;
@@ -33,7 +35,9 @@ void irq_off(void)
 	irq_section_begin(h, before);
 	if (CONFIG_LOCKSTAT && h->irq_depth == 1) {
 		h->irqs_off_since = arch_time();
-		h->irqs_off_pc = (uintptr_t)__builtin_return_address(0);
+		memset(h->irqs_off_pcs, 0, sizeof(h->irqs_off_pcs));
+		lock_trace(h->irqs_off_pcs, LOCK_OFF_TRACE);
+		h->irqs_off_pc = h->irqs_off_pcs[0];
 	}
 }
 

@@ -28,6 +28,9 @@
 
 struct lock_class;
 
+/* Addresses of the backtrace of an outermost irq_off; irqlocks have theirs on the record. */
+#define LOCK_OFF_TRACE 4
+
 /* Addresses of a short backtrace: where, its caller, and so on (trace.h). */
 #define HELD_TRACE (CONFIG_LOCKCHECK ? 4u : 1u)
 
@@ -104,7 +107,8 @@ struct lock_hart {
 	uint64_t linked_since;	    /* its wait for an irqlock joined the queue; 0: it did not */
 	uint64_t handler_since;	    /* the innermost handler began */
 	uint64_t longest[SECTIONS]; /* of each so far (CONFIG_LOCKSTAT) */
-	uintptr_t irqs_off_pc;	    /* who turned them off; 0: they are on, or unknown */
+	uintptr_t irqs_off_pcs[LOCK_OFF_TRACE]; /* the last irq_off that was outermost */
+	uintptr_t irqs_off_pc; /* who turned them off; 0: they are on, or unknown */
 	struct irqlock_node node;
 	struct held_lock held[HELD_MAX];
 };

@@ -146,6 +146,27 @@ static void print_held(const struct held_lock *held, unsigned nr)
 	}
 }
 
+/* The backtrace of where the interrupts of a hart went off: by irq_off, or by a lock it holds. */
+static void print_where_off(const struct lock_hart *h)
+{
+	struct held_lock look;
+	unsigned n = 1;
+
+	if (h->irqs_off_pc == h->irqs_off_pcs[0]) {
+		while (n < LOCK_OFF_TRACE && h->irqs_off_pcs[n])
+			n++;
+		report_backtrace(h->irqs_off_pcs, n, false);
+		return;
+	}
+	for (unsigned i = 0; i < held_count(&h->nr_held); i++) {
+		if (!held_look(&h->held[i], &look) || look.pc != h->irqs_off_pc)
+			continue;
+		report_backtrace(look.pcs, trace_length(&look), false);
+		return;
+	}
+	report_backtrace(&h->irqs_off_pc, 1, false);
+}
+
 /* What can be seen of a hart that does not answer: marked, because it may be out of date. */
 static void print_silent(const struct hart_meta *h)
 {
@@ -158,7 +179,7 @@ static void print_silent(const struct hart_meta *h)
 		report("   interrupts went off %lu us ago at\n",
 			(unsigned long)(ticks_to_ns(arch_time() - h->lock.irqs_off_since) /
 				NS_PER_US));
-		report_backtrace(&h->lock.irqs_off_pc, 1, false);
+		print_where_off(&h->lock);
 	}
 	report("   last trap frame:%s\n", frame ? "" : " none");
 	if (frame)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* Circles of waits that are not for locks alone: reported if they are one, and only then. */
+#include "kernel/lock/relax.h"
+#include "kernel/wait/chain.h"
+#include "kernel/wait/completion.h"
+#include "kernel/wait/mutex.h"
+#include "lib/errno.h"
+#include "tests/kernel/wait_util.h"
+
+#define ROUNDS 300
+
+/* Rounds in which the signaller has had the mutex, and the waiter has it again. */
+static atomic_u32 had, again;
+
+WAIT_TEST_CLASS(chain_mutex_class, "test.chain.mutex");
+DEFINE_LOCK_CLASS(chain_done_class, .name = "test.chain.done", .rank = RANK_WAITQ,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.protects = "an event of these tests");
+
+static struct mutex m = MUTEX_INIT(&chain_mutex_class);
+static struct completion done = COMPLETION_INIT(&chain_done_class);
+
+/* What lies below mutex_lock: the order checker would know such a pair from the first time on. */
+static void take(struct mutex *mutex)
+{
+	if (!pilock_try_fast(&mutex->pi))
+		pilock_lock_slow(&mutex->pi, &WAIT_PLAIN);
+}
+
+static void give(struct mutex *mutex)
+{
+	if (!pilock_unlock_fast(&mutex->pi))
+		pilock_unlock_slow(&mutex->pi);
+}
+
+/* Completes only after it has had the mutex. */
+static void mutex_then_done(void *arg unused_arg)
+{
+	take(&m);
+	give(&m);
+	complete(&done);
+}
+
+KTEST(chain, waiting_for_one_that_waits_for_the_waiter_is_reported)
+{
+	struct thread *t;
+	int rc;
+
+	completion_reset(&done);
+	take(&m);
+	t = wait_spawn("signaller", mutex_then_done, NULL, 0);
+	if (!t || !wait_until_queued(&m.pi.wq, 1))
+		ktest_check(!"the signaller queues");
+	completion_expect(&done, t);
+	ktest_expect_reports(KIND_DEADLOCK);
+	rc = wait_for_completion_intr(&done);
+	ktest_check(ktest_reports_seen() == 1 && rc == -EDEADLK, "%d", rc);
+	give(&m);
+	wait_for_completion(&done);
+	thread_join(t, NULL);
+}
+
+KTEST(chain, a_wait_with_a_deadline_closes_no_circle)
+{
+	struct thread *t;
+	int rc;
+
+	completion_reset(&done);
+	take(&m);
+	t = wait_spawn("signaller", mutex_then_done, NULL, 0);
+	if (!t || !wait_until_queued(&m.pi.wq, 1))
+		ktest_check(!"the signaller queues");
+	completion_expect(&done, t);
+	ktest_expect_reports(KIND_DEADLOCK);
+	rc = wait_for_completion_timeout(&done, clock_now_ns() + 5 * NS_PER_MS);
+	ktest_check(rc == -ETIMEDOUT, "%d", rc);
+	rc = thread_join_timeout(t, NULL, clock_now_ns() + 5 * NS_PER_MS);
+	ktest_check(rc == -ETIMEDOUT, "%d", rc);
+	ktest_check(ktest_reports_seen() == 0);
+	give(&m);
+	thread_join(t, NULL);
+}
+
+/* Completes first: who waited for that is awake, or will be, and gives the mutex up. */
+static void done_then_mutex(void *arg unused_arg)
+{
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		complete(&done);
+		take(&m);
+		give(&m);
+		count_up(&had);
+		while (seen(&again) <= i)
+			relax();
+	}
+}
+
+KTEST(chain, who_was_woken_is_in_no_circle)
+{
+	struct thread *t;
+
+	completion_reset(&done);
+	atomic_store_u32(&had, 0, relaxed);
+	atomic_store_u32(&again, 0, relaxed);
+	ktest_expect_reports(KIND_DEADLOCK);
+	take(&m);
+	t = wait_spawn("signaller", done_then_mutex, NULL, 0);
+	ktest_require(t);
+	completion_expect(&done, t);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		wait_for_completion(&done);
+		give(&m);
+		while (seen(&had) <= i)
+			sched_yield();
+		take(&m);
+		count_up(&again);
+	}
+	give(&m);
+	thread_join(t, NULL);
+	ktest_check(ktest_reports_seen() == 0);
+}
