@@ -29,6 +29,7 @@
  */
 #include "kernel/hart/call.h"
 
+#include "kernel/lock/check.h"
 #include "kernel/lock/relax.h"
 #include "kernel/lock/run.h"
 #include "lib/assert.h"
@@ -216,6 +217,8 @@ void hart_mailbox_close(struct hart_meta *h)
 {
 	void *empty = NULL;
 
+	/* The last that a hart does for others. */
+	check_hart_stop();
 	/* Acquire and release: what the last calls did stays before the close, which ends
 	 * leaf_wait. */
 	while (!atomic_cas_ptr(&h->mailbox.calls, &empty, MAILBOX_CLOSED, acq_rel)) {

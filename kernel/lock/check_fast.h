@@ -30,9 +30,14 @@
 /* Is the edge from what is held known? */
 INLINE bool known_after(const struct held_lock *held, unsigned node, unsigned flags)
 {
+	/* The same as graph_covers(GRAPH_KIND(...)) for who does not pass. */
+	unsigned kinds = flags & CHECK_RECURSIVE
+		? graph_covers(GRAPH_KIND(held->flags & CHECK_READ, true))
+		: 1u << GRAPH_EN | (held->flags & CHECK_READ);
+
+	static_assert(CHECK_READ == 1 << GRAPH_SN, "the flag is the bit");
 	return likely(!(held->flags & CHECK_TRANSPARENT)) &&
-		graph_known_edge(held->node, node,
-			GRAPH_KIND(held->flags & CHECK_READ, flags & CHECK_RECURSIVE));
+		graph_known_kinds(held->node, node, kinds);
 }
 
 /* The newest of its record; one lock more than this one, or one that is wrong, is not plain. */
@@ -70,37 +75,27 @@ INLINE uint64_t count_hold(struct lock_class *class, const struct held_lock *min
 /* ---- Irqlocks ----------------------------------------------------------------------------------
  */
 
-/* Can what is held make a report, or an edge? Sleeping and mixed locks rank below spinning ones. */
-INLINE bool irqlock_plain_after(const struct lock_hart *h, const struct lock_thread *t,
-	const void *lock, const struct lock_class *class, unsigned flags)
-{
-	unsigned node = atomic_load_u32(&class->nodes[CLASS_NODE_LOCK], relaxed);
-
-	if (unlikely(!node))
-		return false;
-	if (h->nr_held)
-		return plain_after(&h->held[0], h->nr_held, lock, class, node, flags);
-	/* A handler comes after its interrupt; posted work, too. */
-	if (unlikely(h->in_irq || t->posted_work))
-		return flags & CHECK_TRY;
-	return !t->nr_held || (flags & CHECK_TRY) ||
-		known_after(&t->held[t->nr_held - 1], node, flags);
-}
-
+/* In a thread; a handler comes after its interrupt, posted work as well: the slow way knows. */
 INLINE bool check_irqlock_plain(
 	const struct lock_hart *h, const void *lock, const struct lock_class *class, unsigned flags)
 {
 	const struct lock_thread *t = h ? h->thread : NULL;
-	unsigned context;
+	unsigned node;
 
 	if (!CONFIG_LOCKCHECK)
 		return true;
-	if (unlikely(!t || h->panicking || (flags & (CHECK_IN_IRQ | CHECK_SECOND)) ||
+	if (unlikely(!t || h->panicking || h->in_irq || t->posted_work ||
+		    (flags & (CHECK_IN_IRQ | CHECK_SECOND)) ||
 		    (h->irq_depth && (flags & CHECK_SIE_WAS_ON)) ||
-		    class->rank < RANK_FIRST_SPINNING))
+		    !(class->contexts & LOCK_IN_THREAD)))
 		return false;
-	context = (h->in_irq || t->posted_work) ? LOCK_IN_IRQ : LOCK_IN_THREAD;
-	return likely(class->contexts & context) && irqlock_plain_after(h, t, lock, class, flags);
+	node = atomic_load_u32(&class->nodes[CLASS_NODE_LOCK], relaxed);
+	if (unlikely(!node))
+		return false;
+	if (h->nr_held)
+		return plain_after(&h->held[0], h->nr_held, lock, class, node, flags);
+	return !t->nr_held || (flags & CHECK_TRY) ||
+		known_after(&t->held[t->nr_held - 1], node, flags);
 }
 
 /* `outermost` of the interrupts-off sections. */
@@ -111,8 +106,7 @@ INLINE void check_irqlock_record(struct lock_hart *h, const void *lock, struct l
 
 	if (!CONFIG_LOCKCHECK)
 		return;
-	write_record(h->held, &h->nr_held, lock, class, flags, pc,
-		trace_stack_top(h->in_irq != IRQ_NONE), now);
+	write_record(h->held, &h->nr_held, lock, class, flags, pc, h->thread->stack_top, now);
 	if (CONFIG_LOCKSTAT && outermost) {
 		h->irqs_off_since = now;
 		h->irqs_off_pc = pc;

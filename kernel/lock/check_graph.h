@@ -78,13 +78,19 @@ static inline unsigned graph_covers(enum graph_kind kind)
 	return 0xf531u >> (4 * kind) & 0xf;
 }
 
-/* Is there nothing new in this edge? */
-static inline bool graph_known_edge(unsigned from, unsigned to, enum graph_kind kind)
+/* Is there an edge of one of these kinds? */
+static inline bool graph_known_kinds(unsigned from, unsigned to, unsigned kinds)
 {
 	/* Relaxed: an edge that is missed here is met again in graph_add. */
 	return atomic_load_u32(&graph_known[from][to / GRAPH_PER_WORD], relaxed) >>
 		(to % GRAPH_PER_WORD * 4) &
-		graph_covers(kind);
+		kinds;
+}
+
+/* Is there nothing new in this edge? */
+static inline bool graph_known_edge(unsigned from, unsigned to, enum graph_kind kind)
+{
+	return graph_known_kinds(from, to, graph_covers(kind));
 }
 
 /* A backtrace: where, its caller, its caller's... */
@@ -144,6 +150,9 @@ unsigned graph_node(const void *key, enum graph_node_kind kind, const void *thin
 /* What a node stands for; false if there is none of that number (or not yet). */
 bool graph_node_get(unsigned node, enum graph_node_kind *kind, const void **thing);
 unsigned graph_nr_nodes(void);
+#define GRAPH_NAME_MAX 80
+/* What a node is called in reports, without spaces; returns name. */
+const char *graph_node_name(unsigned node, char *name, size_t size);
 
 /* ---- For tests ---------------------------------------------------------------------------------
  */

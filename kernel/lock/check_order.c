@@ -22,8 +22,8 @@
 #include "kernel/lock/run.h"
 #include "kernel/lock/trace.h"
 
-const char run_of_hart_call[] = "call of another hart";
-const char run_of_grace_period[] = "end of a grace period";
+const char run_of_hart_call[] = "hart-call";
+const char run_of_grace_period[] = "grace-period";
 const char run_of_reaper[] = "reaper";
 
 /* One that asks, and what for. */
@@ -72,13 +72,13 @@ static unsigned node_of_thing(enum graph_node_kind kind, const void *thing)
 
 static void report_cycle(struct asking *a, enum report_kind kind, const struct graph_path *path)
 {
-	char from[NODE_NAME_MAX], to[NODE_NAME_MAX];
+	char from[GRAPH_NAME_MAX], to[GRAPH_NAME_MAX];
 
 	a->reported = true;
 	a->v.kind = kind;
 	a->v.what = kind == KIND_IRQ ? "irq" : "cycle";
-	node_name(path->step[0].from, from, sizeof(from));
-	node_name(path->step[0].to, to, sizeof(to));
+	graph_node_name(path->step[0].from, from, sizeof(from));
+	graph_node_name(path->step[0].to, to, sizeof(to));
 	if (path->length == 1)
 		violated_cycle(&a->v, path, "%s is waited for by who holds it already", from);
 	else if (kind == KIND_IRQ)

@@ -11,9 +11,6 @@ void order_acquire(struct lock_hart *h, const struct violation *v, unsigned flag
 /* A test turns simulated interrupts on over raw records. */
 void order_irqs_on(const struct held_lock *held, unsigned nr);
 
-#define NODE_NAME_MAX 80
-/* What a node is called in reports; returns name. */
-const char *node_name(unsigned node, char *name, size_t size);
 /* The cycle, with every edge's pair of backtraces. */
 void print_path(const struct graph_path *path);
 

@@ -25,9 +25,9 @@ static const char *class_name(const void *thing)
 	return ((const struct lock_class *)thing)->name;
 }
 
-const char *node_name(unsigned node, char *name, size_t size)
+const char *graph_node_name(unsigned node, char *name, size_t size)
 {
-	char fn[NODE_NAME_MAX];
+	char fn[GRAPH_NAME_MAX];
 	enum graph_node_kind kind;
 	const void *thing;
 
@@ -65,11 +65,11 @@ static void print_step(unsigned n, const struct graph_step *step)
 		[GRAPH_SN] = ", held by a reader",
 		[GRAPH_SR] = ", held by a reader, asked for by one that passes",
 	};
-	char from[NODE_NAME_MAX], to[NODE_NAME_MAX];
+	char from[GRAPH_NAME_MAX], to[GRAPH_NAME_MAX];
 	struct graph_edge edge;
 
-	node_name(step->from, from, sizeof(from));
-	node_name(step->to, to, sizeof(to));
+	graph_node_name(step->from, from, sizeof(from));
+	graph_node_name(step->to, to, sizeof(to));
 	report("  %u. %s -> %s%s\n", n, from, to, kinds[step->kind]);
 	if (!graph_edge_get(step, &edge)) {
 		report("     (there was no room for its backtraces)\n");

@@ -68,6 +68,8 @@ static inline __attribute__((always_inline)) void acquire_at(
 	bool before = arch_irq_save();
 	struct lock_hart *h = lock_hart();
 
+	/* What an irqlock can have: the compiler leaves the rest of the checks away. */
+	flags &= CHECK_IN_IRQ | CHECK_SECOND;
 	if (before)
 		flags |= CHECK_SIE_WAS_ON;
 	if (HAS_PLAIN_WAY && likely(check_irqlock_plain(h, lock, class, flags)) &&

@@ -35,6 +35,8 @@
 #include "kernel/lock/park.h"
 #include "kernel/lock/relax.h"
 
+#define CALLER ((uintptr_t)__builtin_return_address(0))
+
 #define WRITER 1u
 #define ASKED 2u
 #define READER 4u
@@ -122,25 +124,42 @@ static void wait_through_gate(
 	lock_stat_waited(lock->gate.class, lock, since);
 }
 
-static bool begin(struct irqrwlock *lock, unsigned *flags, uintptr_t pc, bool *before)
+/* An acquire on its way. */
+struct attempt {
+	unsigned flags;
+	uintptr_t pc;
+	bool before; /* SIE */
+	bool plain;  /* check_fast.h */
+};
+
+static inline __attribute__((always_inline)) bool begin(struct irqrwlock *lock, struct attempt *a)
 {
-	*before = arch_irq_save();
-	if (*before)
-		*flags |= CHECK_SIE_WAS_ON;
-	if (check_irqlock_plain(lock_hart(), lock, lock->gate.class, *flags) ||
-		check_acquire(lock, lock->gate.class, *flags, pc))
+	struct lock_class *class = lock->gate.class;
+
+	a->before = arch_irq_save();
+	if (a->before)
+		a->flags |= CHECK_SIE_WAS_ON;
+	a->plain = check_irqlock_plain(lock_hart(), lock, class, a->flags);
+	if (a->plain || check_acquire(lock, class, a->flags, a->pc))
 		return true;
-	arch_irq_restore(*before);
+	arch_irq_restore(a->before);
 	return false;
 }
 
-static void entered(struct irqrwlock *lock, unsigned flags, uintptr_t pc, bool before)
+static inline __attribute__((always_inline)) void entered(
+	struct irqrwlock *lock, const struct attempt *a)
 {
-	irq_section_begin(lock_hart(), before);
-	check_acquired(lock, lock->gate.class, flags, pc);
-	if (flags & CHECK_WRITE)
-		lock_stat_owner(lock->gate.class, &lock->gate.last_hart, lock_hart()->index);
-	LOCK_EVENT_AT(irqrwlock_acquired, lock, lock->gate.class, pc);
+	struct lock_hart *h = lock_hart();
+	bool outermost = !h->irq_depth;
+
+	irq_section_begin(h, a->before);
+	if (a->plain)
+		check_irqlock_record(h, lock, lock->gate.class, a->flags, a->pc, outermost);
+	else
+		check_acquired(lock, lock->gate.class, a->flags, a->pc);
+	if (a->flags & CHECK_WRITE)
+		lock_stat_owner(lock->gate.class, &lock->gate.last_hart, h->index);
+	LOCK_EVENT_AT(irqrwlock_acquired, lock, lock->gate.class, a->pc);
 }
 
 void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
@@ -168,46 +187,46 @@ static void pass(struct irqrwlock *lock)
 	lock_stat_waited(lock->gate.class, lock, since);
 }
 
-static void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
+static inline __attribute__((always_inline)) void read_acquire(
+	struct irqrwlock *lock, unsigned flags, uintptr_t pc)
 {
-	bool before, passing;
+	struct attempt a = {.flags = flags, .pc = pc};
+	bool passing;
 
-	if (!begin(lock, &flags, pc, &before))
+	if (!begin(lock, &a))
 		return;
 	passing = (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;
 	if (LOCK_CHAOS(irqrwlock_read_slow_way) || !enter_reader(lock, passing)) {
 		if (passing)
 			pass(lock);
 		else
-			wait_through_gate(lock, before, WRITER, READER);
+			wait_through_gate(lock, a.before, WRITER, READER);
 	}
-	entered(lock, flags, pc, before);
+	entered(lock, &a);
 }
 
 void irqrwlock_read_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	read_acquire(lock, CHECK_READ, (uintptr_t)__builtin_return_address(0));
+	read_acquire(lock, CHECK_READ, CALLER);
 }
 
 void irqrwlock_read_acquire_nested(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	read_acquire(lock, CHECK_READ | CHECK_RECURSIVE, (uintptr_t)__builtin_return_address(0));
+	read_acquire(lock, CHECK_READ | CHECK_RECURSIVE, CALLER);
 }
 
 bool irqrwlock_read_try(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	unsigned flags = CHECK_READ | CHECK_TRY;
-	bool before;
+	struct attempt a = {.flags = CHECK_READ | CHECK_TRY, .pc = CALLER};
 
-	if (!begin(lock, &flags, pc, &before))
+	if (!begin(lock, &a))
 		return false;
 	if (LOCK_CHAOS(irqrwlock_read_try_fails) || !enter_reader(lock, false)) {
 		LOCK_POINT(irqrwlock_read_try_failed);
-		arch_irq_restore(before);
+		arch_irq_restore(a.before);
 		return false;
 	}
-	entered(lock, flags, pc, before);
+	entered(lock, &a);
 	return true;
 }
 
@@ -215,8 +234,7 @@ void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
 	uint32_t word, left;
 
-	if (!check_irqlock_release(
-		    lock, lock->gate.class, CHECK_READ, (uintptr_t)__builtin_return_address(0)))
+	if (!check_irqlock_release(lock, lock->gate.class, CHECK_READ, CALLER))
 		return;
 	LOCK_EVENT(irqrwlock_read_release, lock, lock->gate.class);
 	word = atomic_load_u32(&lock->word, relaxed);
@@ -234,31 +252,27 @@ void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 
 void irqrwlock_write_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	unsigned flags = CHECK_WRITE;
-	bool before;
+	struct attempt a = {.flags = CHECK_WRITE, .pc = CALLER};
 
-	if (!begin(lock, &flags, pc, &before))
+	if (!begin(lock, &a))
 		return;
 	if (LOCK_CHAOS(irqrwlock_write_slow_way) || !enter_writer(lock))
-		wait_through_gate(lock, before, WRITER | READERS_MASK, WRITER);
-	entered(lock, flags, pc, before);
+		wait_through_gate(lock, a.before, WRITER | READERS_MASK, WRITER);
+	entered(lock, &a);
 }
 
 bool irqrwlock_write_try(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	unsigned flags = CHECK_WRITE | CHECK_TRY;
-	bool before;
+	struct attempt a = {.flags = CHECK_WRITE | CHECK_TRY, .pc = CALLER};
 
-	if (!begin(lock, &flags, pc, &before))
+	if (!begin(lock, &a))
 		return false;
 	if (LOCK_CHAOS(irqrwlock_write_try_fails) || !enter_writer(lock)) {
 		LOCK_POINT(irqrwlock_write_try_failed);
-		arch_irq_restore(before);
+		arch_irq_restore(a.before);
 		return false;
 	}
-	entered(lock, flags, pc, before);
+	entered(lock, &a);
 	return true;
 }
 
@@ -266,8 +280,7 @@ void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
 	uint32_t old;
 
-	if (!check_irqlock_release(
-		    lock, lock->gate.class, CHECK_WRITE, (uintptr_t)__builtin_return_address(0)))
+	if (!check_irqlock_release(lock, lock->gate.class, CHECK_WRITE, CALLER))
 		return;
 	LOCK_EVENT(irqrwlock_write_release, lock, lock->gate.class);
 	/* Release; partners: the three entries. */

@@ -92,7 +92,8 @@ static bool forget_read(struct rwmutex *rw, uintptr_t pc)
 	return false;
 }
 
-static int read_acquire(struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
+static __attribute__((noinline)) int read_acquire(
+	struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
 {
 	struct lock_class *class = rw->pi.class;
 	int rc;
@@ -192,7 +193,8 @@ static int write_acquire(struct rwmutex *rw, const struct wait_limit *limit, uin
 	return dead;
 }
 
-static int write_acquire_plain(struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
+static __attribute__((noinline)) int write_acquire_plain(
+	struct rwmutex *rw, const struct wait_limit *limit, uintptr_t pc)
 {
 	int rc = write_acquire(rw, limit, pc);
 
@@ -202,10 +204,42 @@ static int write_acquire_plain(struct rwmutex *rw, const struct wait_limit *limi
 	return 0;
 }
 
+/* The common cases: nothing to check, and nobody in the way (pilock_fast.h). */
+static inline __attribute__((always_inline)) bool read_plain(struct rwmutex *rw, uintptr_t pc)
+{
+	struct lock_thread *t = lock_thread();
+
+	if (!CONFIG_LOCKCHECK || !PILOCK_HAS_PLAIN_WAY ||
+		!check_thread_plain(t, rw, rw->pi.class, READ_HOLD) || !read_enter(rw))
+		return false;
+	check_thread_record(t, rw, rw->pi.class, READ_HOLD, pc);
+	return true;
+}
+
+static inline __attribute__((always_inline)) bool write_plain(struct rwmutex *rw, uintptr_t pc)
+{
+	struct lock_thread *t = lock_thread();
+	uint32_t none = 0;
+
+	if (!PILOCK_HAS_PLAIN_WAY || !check_thread_plain(t, rw, rw->pi.class, WRITE_HOLD) ||
+		!pilock_try_fast(&rw->pi))
+		return false;
+	/* Acquire; partner: read_leave. */
+	if (unlikely(!atomic_cas_u32(&rw->count, &none, RWMUTEX_WRITER, acquire))) {
+		if (!pilock_unlock_fast(&rw->pi))
+			pilock_unlock_slow(&rw->pi);
+		return false;
+	}
+	check_thread_record(t, rw, rw->pi.class, WRITE_HOLD, pc);
+	pilock_count(&rw->pi);
+	return true;
+}
+
 /* Unchecked, here and below: the words inside are the lock, which clang cannot know. */
 void rwmutex_read_lock(struct rwmutex *rw) UNCHECKED_LOCKING
 {
-	read_acquire(rw, &WAIT_PLAIN, CALLER);
+	if (!read_plain(rw, CALLER))
+		read_acquire(rw, &WAIT_PLAIN, CALLER);
 }
 
 int rwmutex_read_lock_limit(struct rwmutex *rw, const struct wait_limit *limit) UNCHECKED_LOCKING
@@ -235,7 +269,8 @@ void rwmutex_read_unlock(struct rwmutex *rw) UNCHECKED_LOCKING
 
 void rwmutex_write_lock(struct rwmutex *rw) UNCHECKED_LOCKING
 {
-	write_acquire_plain(rw, &WAIT_PLAIN, CALLER);
+	if (!write_plain(rw, CALLER))
+		write_acquire_plain(rw, &WAIT_PLAIN, CALLER);
 }
 
 int rwmutex_write_lock_limit(struct rwmutex *rw, const struct wait_limit *limit) UNCHECKED_LOCKING
