@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock checker: context, ownership and rank, at every acquire and release (CONFIG_LOCKCHECK).
+ * The lock checker: context, ownership, rank, order and interrupt safety, at every acquire and
+ * release (CONFIG_LOCKCHECK). Order and interrupt safety are told by a graph of what was asked for
+ * while what was held (check_graph.h), in which waits that are no locks take part (run.h).
  *
  * Every flavour of lock calls, in this order:
  *
- *	check_acquire(lock, class, flags, pc)	before it tries: context, recursion, rank
+ *	check_acquire(lock, class, flags, pc)	before it tries: context, recursion, rank, order
  *	check_acquired(lock, class, flags, pc)	it has it: records it
  *	check_release(lock, class, flags, pc)	still has it: ownership, takes it off the record
  *
  * Irqlocks are recorded on the hart, and so is what a handler holds; sleeping and mixed locks
- * (CHECK_THREAD) on the thread. A try calls check_acquire with CHECK_TRY: it is not rank-checked
- * itself, but what is taken under it is.
+ * (CHECK_THREAD) on the thread. A try calls check_acquire with CHECK_TRY: it has no order itself,
+ * for it does not wait, but what is taken under it has.
  *
- * One violation gives one report, in the precedence context, ownership, rank. A report ends the
- * system with EXIT_LOCKCHECK, unless a test expects it; then it is counted, and the functions below
- * return false where going on would deadlock or corrupt: the caller then returns at once, having
- * done nothing.
+ * One violation gives one report, in the precedence context, ownership, rank, order, irq. A report
+ * ends the system with EXIT_LOCKCHECK, unless a test expects it; then it is counted, and the
+ * functions below return false where going on would deadlock or corrupt: the caller then returns at
+ * once, having done nothing.
  *
  * The tables are static; the checker takes no lock, allocates nothing, and checks nothing while it
  * reports. All of it: either, SIE as it is.

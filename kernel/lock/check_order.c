@@ -31,7 +31,8 @@ struct asking {
 	struct violation v;
 	unsigned to;
 	bool passing;
-	bool reported; /* one violation, one report */
+	bool of_its_kind; /* what asks may run the same function as what it waits for */
+	bool reported;	  /* one violation, one report */
 	struct graph_trace here;
 };
 
@@ -147,6 +148,8 @@ static void ask_in(struct asking *a, unsigned node)
 	static const struct graph_trace nowhere;
 	enum graph_kind kind = GRAPH_KIND(false, a->passing);
 
+	if (node == a->to && a->of_its_kind)
+		return;
 	if (node && !graph_known_edge(node, a->to, kind))
 		add_edge(a, node, a->to, kind, &nowhere, trace_here(a));
 }
@@ -299,6 +302,8 @@ void check_run_awaited_slow(enum graph_node_kind kind, const void *thing, uintpt
 {
 	struct asking a = {.v = {.lock = thing, .pc = pc}, .to = node_of_thing(kind, thing)};
 
+	/* Threads make others of their own function, and join them: trees. */
+	a.of_its_kind = kind == NODE_THREAD;
 	await(&a);
 }
 

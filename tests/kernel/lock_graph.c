@@ -210,6 +210,26 @@ static void join_harmless(void) UNCHECKED_LOCKING
 }
 GRAPH_TEST(joining_another_thread_with_a_lock_held_is_silent, KIND_ORDER, 0, join_harmless)
 
+static void tree(void *arg)
+{
+	struct thread *t;
+
+	if (!arg)
+		return;
+	t = thread_spawn("graph", tree, NULL);
+	if (t)
+		thread_join(t, NULL);
+}
+
+static void join_tree(void)
+{
+	struct thread *t = thread_spawn("graph", tree, &ran);
+
+	ktest_require(t, "no memory");
+	thread_join(t, NULL);
+}
+GRAPH_TEST(threads_that_join_others_of_their_function_are_silent, KIND_ORDER, 0, join_tree)
+
 static void work_takes_a(struct work *w unused_arg)
 {
 	take_a(NULL);
