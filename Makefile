@@ -7,13 +7,15 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables --no-print-directory
 .DEFAULT_GOAL := all
 
 PY := /usr/bin/python3
+# The torture has its own, unless one is asked for.
+TORTURE_CONFIG := $(if $(filter undefined,$(origin CONFIG)),debug,$(CONFIG))
 CONFIG ?= virt64
 B := build/$(CONFIG)
 
 # What the user says reaches programs through the environment exactly as it was typed: neither make
 # nor a shell expands it.
-WORDS := ANYWAY APPEND BIOS CHAOS CPU CONFIG DTB FDT_SRC GDB GDB_ARGS JOBS MEM PROG QEMU SCHEDULE \
-	SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
+WORDS := ANYWAY APPEND BIOS CHAOS CPU CONFIG DTB FDT_SRC GDB GDB_ARGS JOBS LOCK MEM PROG QEMU \
+	SCHEDULE SECONDS SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
 $(foreach w,$(WORDS),$(eval override $(w) := $$(value $(w))))
 export $(WORDS)
 

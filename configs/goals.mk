@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check verify hunt replay bench host menuconfig savedefconfig \
-	format doctor deps clean help
+.PHONY: all kernel run debug test check verify torture hunt replay bench host menuconfig \
+	savedefconfig format doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -32,6 +32,10 @@ check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all config
 
 verify: | $(addprefix $(DEPS)/,test verify)	## orders and protocols of the locks, here
 	@$(PY) -B tests/verify/run
+
+torture: | $(DEPS)/build $(DEPS)/run	## locks under all that can happen to them
+	$(Q)$(MAKE) CONFIG=$(TORTURE_CONFIG) kernel
+	@CONFIG=$(TORTURE_CONFIG) $(PY) tests/torture/run
 
 HUNT_DEPS := build run $(if $(findstring parallel,$(JOBS)),hunt) $(if $(GDB),debug)
 hunt: | $(addprefix $(DEPS)/,$(HUNT_DEPS))	## find the seed under which a program goes wrong
@@ -83,6 +87,7 @@ help:				## this list
 	@echo '  QEMU= BIOS=    another QEMU, another firmware'
 	@echo '  GDB_ARGS=...   more arguments of gdb (debug)'
 	@echo '  TIMEOUT=60     seconds after which the guest is ended (run)'
+	@echo 'torture takes LOCK=kind SMP=4 SECONDS=60 SEED=n, and CONFIG=debug if you say none.'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
 	@echo 'PROG= SEED=n, STORY=1, GDB=1 STOP=event: `tests/hunt/run help` says all of it.'

@@ -38,7 +38,8 @@ DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 # ---- Sources -------------------------------------------------------------------------------
 # Whatever lies in these folders belongs to the kernel.
 FOLDERS := arch/riscv kernel lib drivers $(if $(CONFIG_KTEST),tests/kernel) \
-	$(if $(CONFIG_STRESS),tests/stress) $(if $(CONFIG_BENCH),tests/bench) \
+	$(if $(CONFIG_TORTURE),tests/torture) $(if $(CONFIG_STRESS),tests/stress) \
+	$(if $(CONFIG_BENCH),tests/bench) \
 	$(if $(CONFIG_HUNT),tests/hunt tests/gallery)
 FOUND := $(sort $(shell find $(wildcard $(FOLDERS)) -name '*.c' -o -name '*.S' ! -name '*.ld.S'))
 # Nothing of the lock checker but its reports, and nothing of statistics and points, is in kernels

@@ -16,6 +16,9 @@
 /* A point is slow once in so many times, for at most so many steps of arch_pause. */
 #define SLOW_ONE_IN 16
 #define SLOW_MAX 256
+/* ... and one in so many of these for so many times as long: others get past it meanwhile. */
+#define STALL_ONE_IN 256
+#define STALL_FACTOR 64
 /* An occasion is taken once in 2 to 64 times: 2 << (0 to 5). */
 #define RARENESS 6
 
@@ -83,10 +86,13 @@ bool lock_chaos(struct lock_point *p)
 static void slow_down(uint64_t seed, const struct lock_point *p)
 {
 	uint64_t lot = draw(seed, p);
+	unsigned steps = (unsigned)(lot >> 32) % SLOW_MAX;
 
 	if (lot % SLOW_ONE_IN)
 		return;
-	for (unsigned n = (unsigned)(lot >> 32) % SLOW_MAX; n; n--)
+	if ((lot >> 16) % STALL_ONE_IN == 0)
+		steps *= STALL_FACTOR;
+	while (steps--)
 		arch_pause();
 }
 

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of a torture: workers, their interrupts, and the supervisor that looks at them (see
+ * torture.h). `torture` is the only one; the command runs one at a time.
+ *
+ * The end of a run: when each worker has made its steps and every kind of handler has had its turn,
+ * or something was found, `over` is set; then every wait of the kind ends by itself or by its
+ * unwind, workers and shuffler are joined, interrupts silenced, and the kind looks at what is left.
+ * What is stuck without a planted defect cannot be unwound: that is the end of the system.
+ */
+#include "tests/torture/torture.h"
+
+#include "kernel/hart/hart.h"
+#include "kernel/lock/point.h"
+#include "kernel/log.h"
+#include "kernel/mm/kmalloc.h"
+#include "kernel/panic.h"
+#include "kernel/sched/sched.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#define LOOK_NS NS_PER_MS
+/* Looks without progress, in each of which every hart answered; a twin needs no patience. */
+#define STUCK_LOOKS (torture.defect ? 100u : 1000u)
+/* Looks at waits that should end by themselves after the run. */
+#define UNWIND_LOOKS 30000
+#define UNFAIR_PASSES 300000u
+#define TIMER_STEP_NS (100 * NS_PER_US)
+#define TIMER_FIRINGS 3
+/* Handlers of each kind that a run must have seen. */
+#define HANDLERS_MIN 10
+#define SUPERVISOR_PRIO 60
+#define SHUFFLER_PRIO 50
+/* A twin goes on longer, if it has to. (What becomes of posts is counted at the end.) */
+#define TWIN_BUDGETS 40
+
+struct torture_run torture;
+bool torture_storm;
+static struct rng alarm_rng;
+
+static const struct {
+	const char *name;
+	unsigned findings; /* what a run of the twin may find */
+} defects[DEFECTS] = {
+	{"not_exclusive", 1 << FOUND_DATA},
+	{"lost_wakeup", 1 << FOUND_STUCK},
+	{"unfair", 1 << FOUND_UNFAIR},
+	{"leaks_irq", 1 << FOUND_STATE},
+	{"post_lost", 1 << FOUND_LOST},
+	{"post_twice", 1 << FOUND_TWICE},
+	{"too_early", 1 << FOUND_DATA},
+};
+
+const char *torture_defect_name(enum defect defect)
+{
+	for (unsigned i = 0; i < DEFECTS; i++)
+		if (defect == 1u << i)
+			return defects[i].name;
+	return "whole";
+}
+
+void torture_found(enum finding what, const char *fmt, ...)
+{
+	va_list ap;
+
+	/* Relaxed: read after all have ended. */
+	if (atomic_add_u32(&torture.nr_findings, 1, relaxed))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(torture.text, sizeof(torture.text), fmt, ap);
+	va_end(ap);
+	torture.finding = what;
+}
+
+static bool found(void)
+{
+	return atomic_load_u32(&torture.nr_findings, relaxed);
+}
+
+void torture_work(unsigned n)
+{
+	while (n--)
+		arch_pause();
+}
+
+uint64_t torture_deadline(struct rng *rng)
+{
+	return clock_now_ns() + rng_below(rng, 200) * NS_PER_US;
+}
+
+noreturn void torture_die(void)
+{
+	char *nowhere = NULL;
+
+	/* The compiler is not to know what this is. */
+	__asm__ volatile("" : "+r"(nowhere));
+	*nowhere = 0;
+	panic("a store to address 0 did not fault");
+}
+
+uint32_t torture_progress(void)
+{
+	/* What the shuffler sets off does not count: it goes on when all others are stuck. */
+	uint32_t sum = atomic_load_u32(&torture.counts[COUNT_TIMER], relaxed) +
+		atomic_load_u32(&torture.counts[COUNT_CALL], relaxed);
+
+	for (unsigned i = 0; i < torture.nr_workers; i++)
+		sum += atomic_load_u32(&torture.workers[i].steps, relaxed);
+	return sum;
+}
+
+/* ---- Fairness ------------------------------------------------------------------------------- */
+
+static void judge_passes(const struct worker *w, uint32_t since)
+{
+	uint32_t passes = atomic_load_u32(&torture.entries, relaxed) - since;
+
+	torture_check(passes < UNFAIR_PASSES || torture.kind->unfair, FOUND_UNFAIR,
+		"worker %u waits while others got in %u times", w->i, (unsigned)passes);
+}
+
+void torture_wait_begin(struct worker *w)
+{
+	atomic_store_u32(&w->waits_since, atomic_load_u32(&torture.entries, relaxed) + 1, relaxed);
+}
+
+void torture_wait_anew(struct worker *w)
+{
+	uint32_t since = atomic_load_u32(&w->waits_since, relaxed);
+
+	/* If its wait ends meanwhile, that stays so. */
+	if (since)
+		atomic_cas_u32(&w->waits_since, &since,
+			atomic_load_u32(&torture.entries, relaxed) + 1, relaxed);
+}
+
+void torture_wait_end(struct worker *w)
+{
+	uint32_t since = atomic_xchg_u32(&w->waits_since, 0, relaxed);
+	uint32_t passes = atomic_load_u32(&torture.entries, relaxed) - (since - 1);
+
+	w->most_passes = MAX(w->most_passes, passes);
+	judge_passes(w, since - 1);
+}
+
+/* ---- Interrupts ------------------------------------------------------------------------------
+ */
+
+void torture_interrupt(enum torture_count source, struct rng *rng)
+{
+	if (torture_over() || atomic_load_bool(&torture.stutter, relaxed))
+		return;
+	if (torture.kind->handler)
+		torture.kind->handler(rng);
+	torture_check(!arch_irq_enabled(), FOUND_STATE, "interrupts are on in a handler");
+	torture_count(source);
+}
+
+static void timer_fired(struct timer *t)
+{
+	struct worker *w = container_of(t, struct worker, timer);
+	uint32_t left = atomic_load_u32(&w->timer_quota, relaxed);
+
+	torture_interrupt(COUNT_TIMER, &w->timer_rng);
+	/* Bounded until the worker's next step, so that interrupts never keep it from making it. */
+	if (!left || torture_over())
+		return;
+	atomic_store_u32(&w->timer_quota, left - 1, relaxed);
+	timer_start(t, clock_now_ns() + TIMER_STEP_NS);
+}
+
+static void called(void *arg)
+{
+	struct worker *w = arg;
+
+	torture_interrupt(COUNT_CALL, &w->call_rng);
+}
+
+static void alarmed(void *arg unused_arg)
+{
+	torture_interrupt(COUNT_EXTERNAL, &alarm_rng);
+}
+
+static void interrupt_somebody(struct worker *w)
+{
+	unsigned hart = (unsigned)rng_below(&w->rng, nr_harts);
+
+	if (harts[hart] && hart_call_done(&w->call))
+		hart_call_post(harts[hart], &w->call);
+}
+
+/* ---- Workers -------------------------------------------------------------------------------- */
+
+static void stop_with_the_others(void)
+{
+	if (!atomic_load_bool(&torture.stutter, acquire))
+		return;
+	atomic_add_u32(&torture.stopped, 1, relaxed);
+	while (atomic_load_bool(&torture.stutter, acquire) && !torture_over())
+		sched_sleep_ns(100 * NS_PER_US);
+	atomic_add_u32(&torture.stopped, (uint32_t)-1, relaxed);
+}
+
+static void check_state(void)
+{
+	if (arch_irq_enabled())
+		return;
+	torture_found(FOUND_STATE, "interrupts stayed off");
+	/* The hart cannot have changed since they went off. */
+	arch_irq_enable();
+}
+
+static void one_step(struct worker *w)
+{
+	uint32_t rt = atomic_load_u32(&w->rt_steps, relaxed);
+
+	atomic_store_u32(&w->timer_quota, TIMER_FIRINGS, relaxed);
+	if (rng_one_in(&w->rng, 8) && !timer_pending(&w->timer))
+		timer_start(&w->timer, clock_now_ns() + rng_below(&w->rng, TIMER_STEP_NS));
+	if (rng_one_in(&w->rng, 16))
+		interrupt_somebody(w);
+	torture.kind->step(w);
+	check_state();
+	/* Back to fair by its own steps: a real-time thread must not keep others from the end. */
+	if (rt == 1)
+		sched_set_priority(current_thread(), SCHED_FAIR, PRIO_FAIR);
+	if (rt)
+		atomic_store_u32(&w->rt_steps, rt - 1, relaxed);
+	if (atomic_add_u32(&w->steps, 1, relaxed) + 1 == torture.budget)
+		atomic_add_u32(&torture.done, 1, relaxed);
+	if (rng_one_in(&w->rng, 16))
+		sched_yield();
+}
+
+static void worker_body(void *arg)
+{
+	struct worker *w = arg;
+
+	while (!torture_over()) {
+		one_step(w);
+		stop_with_the_others();
+	}
+	atomic_add_u32(&torture.running, (uint32_t)-1, release);
+}
+
+static void prepare_worker(unsigned i, struct rng *rng)
+{
+	struct worker *w = &torture.workers[i];
+
+	w->i = i;
+	rng_seed(&w->rng, rng_u64(rng));
+	rng_seed(&w->timer_rng, rng_u64(rng));
+	rng_seed(&w->call_rng, rng_u64(rng));
+	timer_init(&w->timer, timer_fired);
+	hart_call_init(&w->call, called, w);
+}
+
+/* All are made before the first one runs. */
+static bool start_workers(void)
+{
+	char name[THREAD_NAME_MAX];
+
+	for (unsigned i = 0; i < torture.nr_workers; i++) {
+		snprintf(name, sizeof(name), "torture/%u", i);
+		torture.workers[i].thread = thread_create(name, worker_body, &torture.workers[i]);
+		if (torture.workers[i].thread)
+			continue;
+		while (i-- > 0)
+			thread_discard(torture.workers[i].thread);
+		return false;
+	}
+	atomic_store_u32(&torture.running, torture.nr_workers, relaxed);
+	for (unsigned i = 0; i < torture.nr_workers; i++)
+		thread_run(torture.workers[i].thread);
+	return true;
+}
+
+/* ---- The supervisor ------------------------------------------------------------------------- */
+
+static void answer(void *arg unused_arg)
+{
+}
+
+static bool handlers_had_their_turn(void)
+{
+	for (unsigned i = COUNT_TIMER; i <= COUNT_EXTERNAL; i++)
+		if (atomic_load_u32(&torture.counts[i], relaxed) < HANDLERS_MIN &&
+			(i != COUNT_EXTERNAL || torture.external))
+			return false;
+	return true;
+}
+
+static void print_state(void)
+{
+	report("torture %s: %u of %u workers run\n", torture.kind->name,
+		(unsigned)atomic_load_u32(&torture.running, relaxed), torture.nr_workers);
+	for (unsigned i = 0; i < torture.nr_workers; i++) {
+		const struct worker *w = &torture.workers[i];
+
+		report("  worker %u: %u steps, %s, on hart %u%s\n", i,
+			(unsigned)atomic_load_u32(&w->steps, relaxed),
+			thread_state_name(atomic_load_u32(&w->thread->state, relaxed)),
+			sched_hart_of(w->thread),
+			atomic_load_u32(&w->waits_since, relaxed) ? ", waits" : "");
+	}
+}
+
+static noreturn void end_stuck(const char *what)
+{
+	print_state();
+	panic_as(EXIT_LOCKUP, "torture %s is stuck %s, seed=%lu chaos=%lu", torture.kind->name,
+		what, (unsigned long)torture.seed,
+		CONFIG_LOCKPOINTS ? (unsigned long)lock_chaos_seed() : 0);
+}
+
+static void look_at_waits(void)
+{
+	for (unsigned i = 0; i < torture.nr_workers; i++) {
+		const struct worker *w = &torture.workers[i];
+		uint32_t since = atomic_load_u32(&w->waits_since, relaxed);
+
+		if (since)
+			judge_passes(w, since - 1);
+	}
+}
+
+static void supervise(void)
+{
+	uint32_t seen = torture_progress();
+	unsigned quiet = 0;
+
+	while (!found()) {
+		uint32_t now;
+
+		if (atomic_load_u32(&torture.done, relaxed) == torture.nr_workers &&
+			handlers_had_their_turn())
+			break;
+		sched_sleep_ns(LOOK_NS);
+		hart_call_mask(&harts_online, answer, NULL);
+		now = torture_progress();
+		quiet = now == seen ? quiet + 1 : 0;
+		seen = now;
+		look_at_waits();
+		if (quiet < STUCK_LOOKS)
+			continue;
+		if (!torture.defect)
+			end_stuck("in a run");
+		torture_found(FOUND_STUCK, "nobody gets any further after %u", (unsigned)now);
+	}
+	atomic_store_bool(&torture.over, true, release);
+}
+
+static void unwind(struct thread *shuffler)
+{
+	unsigned looks = 0;
+
+	while (atomic_load_u32(&torture.running, acquire)) {
+		if (torture.kind->unwind)
+			torture.kind->unwind();
+		if (looks++ == UNWIND_LOOKS)
+			end_stuck("at its end");
+		sched_sleep_ns(LOOK_NS / 4);
+	}
+	thread_join(shuffler, NULL);
+	for (unsigned i = 0; i < torture.nr_workers; i++) {
+		struct worker *w = &torture.workers[i];
+
+		thread_join(w->thread, NULL);
+		timer_cancel_sync(&w->timer);
+		while (!hart_call_done(&w->call))
+			sched_yield();
+		torture.most_passes = MAX(torture.most_passes, w->most_passes);
+	}
+}
+
+/* Something random of this run, the same for each run of kind, twin and seed. */
+static uint64_t mixed_seed(void)
+{
+	uint64_t state = torture.seed + torture.defect;
+
+	for (const char *s = torture.kind->name; *s; s++)
+		state = splitmix64(&state) + (uint8_t)*s;
+	return state;
+}
+
+static bool prepare(const struct torture_kind *kind, enum defect defect, uint64_t seed)
+{
+	unsigned harts = hart_mask_weight(&harts_online);
+	struct rng rng;
+
+	memset(&torture, 0, sizeof(torture));
+	torture.kind = kind;
+	torture.defect = defect;
+	torture.seed = seed;
+	torture.nr_workers = MAX(4u, MIN(harts + harts / 2, (unsigned)WORKERS_MAX)) & ~1u;
+	torture.workers = kzalloc(torture.nr_workers * sizeof(*torture.workers), 0);
+	if (!torture.workers)
+		return false;
+	rng_seed(&rng, mixed_seed());
+	rng_seed(&alarm_rng, rng_u64(&rng));
+	for (unsigned i = 0; i < torture.nr_workers; i++)
+		prepare_worker(i, &rng);
+	return true;
+}
+
+static bool was_expected(void)
+{
+	if (!torture.defect)
+		return !found();
+	for (unsigned i = 0; i < DEFECTS; i++)
+		if (torture.defect == 1u << i)
+			return found() && (defects[i].findings & 1u << torture.finding);
+	return false;
+}
+
+bool torture_run_once(
+	const struct torture_kind *kind, enum defect defect, uint32_t budget, uint64_t seed)
+{
+	struct thread *shuffler;
+
+	if (!prepare(kind, defect, seed)) {
+		log_error("torture: no memory for workers");
+		return false;
+	}
+	torture.budget = defect & ~(POST_LOST | POST_TWICE) ? budget * TWIN_BUDGETS : budget;
+	torture.external = alarm_open(alarmed);
+	kind->begin();
+	shuffler = thread_create("shuffler", torture_shuffle, NULL);
+	if (shuffler && start_workers()) {
+		/* Above the workers' highest, so that none of them keeps these two from looking. */
+		sched_set_priority(current_thread(), SCHED_FIFO, SUPERVISOR_PRIO);
+		sched_set_priority(shuffler, SCHED_FIFO, SHUFFLER_PRIO);
+		thread_run(shuffler);
+		supervise();
+		unwind(shuffler);
+		sched_set_priority(current_thread(), SCHED_FAIR, PRIO_FAIR);
+	} else {
+		torture_found(FOUND_STUCK, "no memory for threads");
+		if (shuffler)
+			thread_discard(shuffler);
+	}
+	if (torture.external)
+		alarm_close();
+	kind->end();
+	kfree(torture.workers);
+	return was_expected();
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Torture of irqlocks, in their three policies, and of irqrwlocks: tests/torture/set.h. */
+#include "kernel/lock/irqrwlock.h"
+#include "lib/errno.h"
+#include "tests/torture/set.h"
+
+#define ANYWHERE (LOCK_IN_THREAD | LOCK_IN_IRQ)
+
+SET_CLASSES(irqlock, .contexts = ANYWHERE);
+SET_CLASSES(irqrwlock, .contexts = ANYWHERE);
+
+/*
+ * locks[], rwlocks[]
+ *   Protect:  a box each (set.c).
+ *   Taken by: workers and handlers.
+ *   Order:    the lower index first.
+ * While one is free: nobody is in its box, whose words are equal.
+ */
+static struct irqlock locks[SET_LOCKS];
+static struct irqrwlock rwlocks[SET_LOCKS];
+
+static struct irqlock_tuning tuned;
+
+/* With some seeds, and in storms: waiters queue and park at once, and no timer wakes them. */
+static void begin(void)
+{
+	tuned = irqlock_tuning;
+	if (torture_storm || torture.seed % 4 == 3) {
+		irqlock_tuning.newcomer_spins = irqlock_tuning.queued_spins = 2;
+		irqlock_tuning.head_spins = 2;
+		irqlock_tuning.park_with_timer = false;
+	}
+	set_begin();
+}
+
+static void end(void)
+{
+	set_end();
+	irqlock_tuning = tuned;
+}
+
+#define IRQ_KIND .begin = begin, .end = end, .step = set_step, .handler = set_handler
+
+/* ---- irqlock ----------------------------------------------------------------------------------
+ */
+
+static void init_queue(unsigned i)
+{
+	irqlock_init_policy(&locks[i], irqlock_classes[i], IRQLOCK_QUEUE);
+}
+
+static void init_fifo(unsigned i)
+{
+	irqlock_init_policy(&locks[i], irqlock_classes[i], IRQLOCK_FIFO);
+}
+
+static void init_tas(unsigned i)
+{
+	irqlock_init_policy(&locks[i], irqlock_classes[i], IRQLOCK_TAS);
+}
+
+/* Unchecked, here and below: which lock it is, and whether it was taken, is known at run time. */
+static bool enter(const struct set_entry *e) UNCHECKED_LOCKING
+{
+	if (e->how == HOW_TRY)
+		return irqlock_try(&locks[e->box]);
+	irqlock_acquire(&locks[e->box]);
+	return true;
+}
+
+static void leave(const struct set_entry *e) UNCHECKED_LOCKING
+{
+	irqlock_release(&locks[e->box]);
+}
+
+#define IRQLOCK_OPS(init_) {.irqs_off = true, .init = (init_), .enter = enter, .leave = leave}
+static const struct set_ops queue_ops = IRQLOCK_OPS(init_queue);
+static const struct set_ops fifo_ops = IRQLOCK_OPS(init_fifo);
+static const struct set_ops tas_ops = IRQLOCK_OPS(init_tas);
+
+TORTURE(irqlock_queue, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ,
+	.help = "irqlock: queue with bounded stealing", .points = "irqlock_ park_",
+	.arg = &queue_ops, IRQ_KIND);
+TORTURE(irqlock_fifo, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ,
+	.help = "irqlock: queue strictly in order", .points = "", .arg = &fifo_ops, IRQ_KIND);
+/* Without a queue there is no promise of fairness to break. */
+TORTURE(irqlock_tas, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ, .help = "irqlock: test and set",
+	.points = "", .unfair = true, .arg = &tas_ops, IRQ_KIND);
+
+/* ---- irqrwlock --------------------------------------------------------------------------------
+ */
+
+static void init_rw(unsigned i)
+{
+	irqrwlock_init(&rwlocks[i], irqrwlock_classes[i]);
+}
+
+static bool enter_rw(const struct set_entry *e) UNCHECKED_LOCKING
+{
+	struct irqrwlock *lock = &rwlocks[e->box];
+
+	if (e->write) {
+		if (e->how == HOW_TRY)
+			return irqrwlock_write_try(lock);
+		irqrwlock_write_acquire(lock);
+		return true;
+	}
+	if (e->how == HOW_TRY) {
+		if (!irqrwlock_read_try(lock))
+			return false;
+	} else {
+		irqrwlock_read_acquire(lock);
+	}
+	if (e->again)
+		irqrwlock_read_acquire_nested(lock);
+	return true;
+}
+
+static void leave_rw(const struct set_entry *e) UNCHECKED_LOCKING
+{
+	struct irqrwlock *lock = &rwlocks[e->box];
+
+	if (e->write) {
+		irqrwlock_write_release(lock);
+		return;
+	}
+	if (e->again)
+		irqrwlock_read_release(lock);
+	irqrwlock_read_release(lock);
+}
+
+static const struct set_ops rw_ops = {
+	.irqs_off = true,
+	.readers = true,
+	.init = init_rw,
+	.enter = enter_rw,
+	.leave = leave_rw,
+};
+TORTURE(irqrwlock, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ,
+	.help = "irqrwlock: readers and writers with interrupts off", .points = "irqrwlock_",
+	.arg = &rw_ops, IRQ_KIND);
