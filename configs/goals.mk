@@ -19,7 +19,8 @@ run: $(B)/kernel.elf | $(DEPS)/run	## build, and boot in QEMU
 debug: $(B)/kernel.elf | $(DEPS)/run $(DEPS)/debug	## boot, waiting, under gdb
 	@$(PY) tests/qemu/run --from-make --kernel $(B)/kernel.elf --debug
 
-test: | $(addprefix $(DEPS)/,build run test check verify)	## every test; T=pattern selects
+TEST_DEPS := build run debug test check verify hunt
+test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=virt64 kernel
 	$(Q)$(MAKE) CONFIG=debug kernel
 	$(Q)$(MAKE) CONFIG=perf kernel

@@ -139,6 +139,18 @@ def test_gdb_stops_once_and_the_run_goes_on():
     assert "trace hash: %s" % plain.hash in text
 
 
+def test_parallel_merges_the_answers_of_its_workers(tmp_path):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("2/:\n")
+    jobs = "parallel --sshloginfile %s" % hosts
+    for name in ("abba", "abba_fixed"):
+        here, there = (command("hunt", "PROG=" + name, "SEEDS=1..6", "JOBS=" + j)
+                       for j in ("2", jobs))
+        assert here == there and re.search(r"^ +1  (pass|deadlock) ", there[1], re.M), there[1]
+    status, text = command("hunt", "PROG=abba", "SEEDS=1..2", "JOBS=parallel --no-such-option")
+    assert status == 2 and "gave no answer" in text
+
+
 def test_an_unknown_program_is_said():
     status, text = command("replay", "PROG=nothing", "SEED=1")
     assert status == 2 and "no such program" in text and "abba" in text
