@@ -143,6 +143,7 @@ static const char *const known_options[] = {
 	"hunt_stop",
 	"hunt_story",
 	"hunt_replay",
+	"hunt_chaos",
 };
 
 static bool known(const struct bootarg *arg)

@@ -6,6 +6,7 @@
  *	hunt_schedule=LIST	these entries in place of the seed's (priorities stay the seed's)
  *	hunt_stop=EVENT		hunt_stop_here is called at that event
  *	hunt_story=1		the last events are printed at the end
+ *	hunt_chaos=1		during rounds locks take their rare ways by the seed, too
  *
  * The run must be a function of seed and schedule alone, not, say, of the length of the boot
  * arguments. So all preparation ends in a sleep until one fixed moment, BEGIN_NS after boot, when
@@ -48,6 +49,7 @@ DEFINE_LOCK_CLASS(gate_class, .name = "hunt.gate", .rank = RANK_WAITQ,
 
 static const struct hunt_program *program;
 static uint64_t seed;
+static bool with_chaos;
 static struct thread *threads[HUNT_THREADS_MAX];
 static struct completion gates[HUNT_THREADS_MAX], out;
 
@@ -101,13 +103,15 @@ static int read_options(uint64_t *stop)
 {
 	const char *args = fdt_bootargs(arch_info.fdt);
 	static char text[SCHEDULE_TEXT_MAX];
-	uint64_t story = 0;
+	uint64_t story = 0, chaos = 0;
 
 	*stop = 0;
 	if (bootargs_get_u64(args, "hunt_seed", &seed))
 		return shell_complain("hunt: hunt_seed= is no number");
 	bootargs_get_u64(args, "hunt_stop", stop);
 	bootargs_get_u64(args, "hunt_story", &story);
+	bootargs_get_u64(args, "hunt_chaos", &chaos);
+	with_chaos = chaos;
 	if (story)
 		record_tell_story();
 	schedule_init(seed, nr_harts);
@@ -220,21 +224,29 @@ static void run_round(unsigned round)
 	unsigned limit_us = program->limit_us ? program->limit_us : HUNT_LIMIT_US;
 	uint64_t begin = clock_now_ns() + ROUND_PREPARATION_NS;
 	uint64_t deadline = begin + limit_us * NS_PER_US;
+	int err;
 
 	if (program->begin)
 		program->begin();
 	engine_round_prepare(round);
 	settle_until(begin);
 	engine_round_begin();
+	if (with_chaos)
+		lock_chaos_set(seed << 16 | (round + 1));
 	for (unsigned i = 0; i < program->threads; i++)
 		complete(&gates[i]);
 	for (unsigned i = 0; i < program->threads; i++) {
-		if (!wait_for_completion_timeout(&out, deadline))
+		/* Under chaos a limit may come early. */
+		while ((err = wait_for_completion_timeout(&out, deadline)) &&
+			clock_now_ns() < deadline)
+			;
+		if (!err)
 			continue;
 		engine_freeze("deadlock");
 		report_waits();
 		engine_deadlock("the round does not end", NULL, first_sleeper());
 	}
+	lock_chaos_set(0);
 	engine_round_end();
 	if (program->end)
 		program->end();

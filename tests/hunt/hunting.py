@@ -143,7 +143,7 @@ def boot_arguments(options, seed, schedule=None, stop=0, story=False):
              "hunt_seed=%d" % seed, "hunt_stop=%d" % stop, "hunt_story=%d" % story,
              'hunt_replay="%s"' % options.replay_line(seed)]
     if options.chaos:
-        words.append("lockchaos=%d" % seed)
+        words.append("hunt_chaos=1")
     if schedule is not None:
         words.append("hunt_schedule=%s" % (",".join(schedule) or "none"))
     return " ".join(words)

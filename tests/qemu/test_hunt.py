@@ -81,6 +81,14 @@ def test_what_is_right_passes(name):
     assert status == 0 and "none goes wrong" in text, text
 
 
+@pytest.mark.parametrize("name", ["handoff_fixed", "nested"])
+def test_what_is_right_passes_under_chaos(name):
+    status, text = command("hunt", "PROG=" + name, "SEEDS=1..5", "CHAOS=1")
+    assert status == 0 and "none goes wrong" in text, text
+    calm, wild = (hunting.Options(name, chaos=c) for c in (False, True))
+    assert hunting.run(calm, 1).hash != hunting.run(wild, 1).hash
+
+
 def test_shrinking_leaves_a_needed_part():
     options = hunting.Options("abba")
     seed = next(s for s in range(1, 21) if not hunting.run(options, s).passed)
