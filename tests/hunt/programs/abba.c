@@ -46,7 +46,7 @@ static void end(void)
 	hunt_check(pairs == 2 * TURNS, "%u pairs instead of %u", pairs, 2 * TURNS);
 }
 
-HUNT_PROGRAM(abba, .help = "two irqlocks in both orders", .threads = 2, .rounds = 12,
-	.begin = begin, .thread = opposed, .end = end, .fails = "deadlock", .within = 20);
+HUNT_PROGRAM(abba, .help = "two irqlocks in both orders", .threads = 2, .rounds = 40,
+	.begin = begin, .thread = opposed, .end = end, .fails = "deadlock", .within = 10);
 HUNT_PROGRAM(abba_fixed, .help = "two irqlocks in one order", .threads = 2, .rounds = 12,
 	.begin = begin, .thread = ordered, .end = end);

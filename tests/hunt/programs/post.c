@@ -92,8 +92,8 @@ static void end(void)
 	hunt_check(a == d, "%u posts, %u runs", a, d);
 }
 
-HUNT_PROGRAM(post, .help = "work left after the holder's last look", .threads = 1, .rounds = 12,
+HUNT_PROGRAM(post, .help = "work left after the holder's last look", .threads = 1, .rounds = 40,
 	.begin = begin, .thread = lossy_thread, .handler = lossy_handler, .end = end,
-	.fails = "wrong", .within = 40);
+	.fails = "wrong", .within = 30);
 HUNT_PROGRAM(post_fixed, .help = "work posted to a mixed lock", .threads = 3, .rounds = 12,
 	.begin = begin, .thread = thread, .handler = handler, .end = end);

@@ -61,7 +61,7 @@ static void whole(unsigned me)
 	waitq_wake_all(&wq);
 }
 
-HUNT_PROGRAM(wakeup, .help = "a wake-up between the look and the sleep", .threads = 2, .rounds = 12,
-	.begin = begin, .thread = lossy, .fails = "deadlock", .within = 40);
+HUNT_PROGRAM(wakeup, .help = "a wake-up between the look and the sleep", .threads = 2, .rounds = 40,
+	.begin = begin, .thread = lossy, .fails = "deadlock", .within = 30);
 HUNT_PROGRAM(wakeup_fixed, .help = "the same with a wait queue", .threads = 2, .rounds = 12,
 	.begin = begin, .thread = whole);
