@@ -50,7 +50,7 @@ void relax_unpark(bool mail)
 {
 	if (!mail)
 		return;
-	LOCK_POINT(relax_mail);
+	LOCK_WAITING(relax_mail);
 	arch_ipi_self();
 }
 
