@@ -122,12 +122,12 @@ def program(subject, tool, mutant, _, quick):
 # ---- Models --------------------------------------------------------------------------------
 
 def model(subject, tool, mutant, text, quick):
-    name = mutant[0] if mutant else text
-    folder = re.sub(r"[^\w./-]", "_", "%s/spin/%s/%s" % (build.OUT, subject, name))
+    folder = "%s/spin/%s/%s" % (build.OUT, subject, re.sub(r"\W+", "-", text))
+    folder += "/" + (mutant[0] if mutant else "good")
     os.makedirs(folder, exist_ok=True)
     log = folder + "/log"
     try:
-        defines, options = model_table.RUNS[subject, text]
+        defines, options, _ = model_table.RUNS[subject, text]
         source = open("tests/verify/models/%s.pml" % subject).read()
         if mutant:
             source = build.mutate(source, "models/%s.pml" % subject, *mutant[1])
@@ -173,7 +173,6 @@ def judge_model(said, log):
     if not errors or "out of memory" in said or "max search depth too small" in said:
         return Verdict(False, "search did not end", count, True, log)
     if errors.group(1) == "0":
-        unreached = re.findall(r"unreached in proctype (\w+)\n((?:\t.*\n)*)", said)
         return Verdict(False, "", count, log=log)
     first = re.search(r"pan:\d+: (.*)", said).group(1)
     kind = "deadlock" if "invalid end state" in first else \
