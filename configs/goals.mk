@@ -31,7 +31,7 @@ test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all configurations
 	@$(PY) tests/check/run
 
-verify: | $(addprefix $(DEPS)/,test verify)	## orders and protocols of the locks, here
+verify: | $(addprefix $(DEPS)/,build test verify)	## orders and protocols of the locks, here
 	@$(PY) -B tests/verify/run
 
 torture: | $(DEPS)/build $(DEPS)/run	## locks under all that can happen to them

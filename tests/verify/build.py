@@ -12,10 +12,15 @@ import subprocess
 
 OUT = "build/verify"
 HARTS = {"threads": 4, "relacy": 3}
-# With the checks and statistics compiled out, as in `perf`: they are counters and records, but each
-# of their accesses is one more that could order what should be ordered by the lock.
-DEFINES = ["-DCONFIG_MAX_HARTS=8", "-DCONFIG_LOCKCHECK=0", "-DCONFIG_LOCKSTAT=0",
-           "-DCONFIG_DEBUG=1", "-DCONFIG_HZ=100"]
+# The configuration is `perf`, in which checks and statistics are compiled out: each of their
+# accesses is one more that could order what should be ordered by the lock.
+CONFIG = OUT + "/config.h"
+FEW_HARTS = """\
+#include "generated/autoconf.h"
+#undef CONFIG_MAX_HARTS
+#define CONFIG_MAX_HARTS 8
+"""
+DEFINES = ["-I" + OUT, "-include", CONFIG]
 FLAGS = ["-std=gnu17", "-O1", "-g", "-fno-strict-aliasing", "-fno-omit-frame-pointer", "-fno-pie",
          "-Wall", "-Wextra", "-Werror", "-Wno-tsan", "-Wno-unknown-pragmas"]
 INCLUDES = ["-Itests/verify/include", "-Itests/host/include", "-I."]
@@ -35,12 +40,15 @@ def call(words):
 
 
 def sources(program):
-    path = "tests/verify/program_%s.c" % program
-    found = []
-    for line in open(path).read().split("*/")[1].splitlines():
-        m = re.match(r" \* Sources: (.*)", line)
-        found += m.group(1).split() if m else []
-    return found + [path]
+    """The program, and what the heads of its sources name, and theirs."""
+    found = ["tests/verify/program_%s.c" % program]
+    for path in found:
+        if not path.startswith("tests/"):
+            continue
+        for line in open(path).read().split("*/")[1].splitlines():
+            m = re.match(r" \* Sources: (.*)", line)
+            found += [s for s in (m.group(1).split() if m else []) if s not in found]
+    return found
 
 
 def object_of(folder, source):
@@ -125,9 +133,18 @@ def build_mutant(program, tool, name, edit):
     return folder + "/program"
 
 
+def configure():
+    os.makedirs(OUT + "/generated", exist_ok=True)
+    call(["/usr/bin/python3", "configs/autoconf.py", "configs/Kconfig", OUT + "/.config",
+          OUT + "/generated", "--defconfig", "configs/perf_defconfig"])
+    with open(CONFIG, "w") as f:
+        f.write(FEW_HARTS)
+
+
 def prepare(pairs, jobs):
     """What the runs of `pairs` (subject, tool) need before they begin."""
     pairs = sorted((s, t) for s, t in pairs if t != "spin")
+    configure()
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         list(pool.map(build_machine, sorted({t for _, t in pairs})))
         list(pool.map(lambda p: build_program(*p), pairs))

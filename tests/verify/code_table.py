@@ -3,6 +3,7 @@
 
 ROWS: (program, tool, property, {mutant: (file, what stands there, what the mutant says[, times])}).
 """
+import sleep_table
 
 # program: cases, rounds a hart and case
 THREADS = {
@@ -11,6 +12,12 @@ THREADS = {
     "seqlock": (8, 3000),
     "counter": (8, 3000),
     "mailbox": (16, 300),
+    "mutex": (16, 500),
+    "rwmutex": (16, 500),
+    "mixlock": (8, 300),
+    "event": (8, 500),
+    "qs": (8, 100),
+    "log": (4, 300),
 }
 # program: executions, rounds a hart
 RELACY = {
@@ -19,6 +26,13 @@ RELACY = {
     "seqlock": (40000, 3),
     "counter": (10000, 3),
     "mailbox": (40000, 2),
+    "mutex": (20000, 2),
+    "rwmutex": (20000, 2),
+    "mixlock": (10000, 2),
+    "event": (20000, 2),
+    "qs": (20000, 3),
+    "log": (10000, 2),
+    "sleep": (20000, 3),
 }
 
 IRQLOCK_ORDER = {
@@ -26,8 +40,9 @@ IRQLOCK_ORDER = {
                         "~(IRQLOCK_LOCKED | IRQLOCK_KICK), relaxed)"),
     "acquire_relaxed": ("kernel/lock/irqlock.h", "&free, IRQLOCK_LOCKED, acquire)",
                         "&free, IRQLOCK_LOCKED, relaxed)"),
-    "newcomer_relaxed": ("kernel/lock/irqlock.c", "&lock->word, word, taken, acquire))",
-                         "&lock->word, word, taken, relaxed))"),
+    "newcomer_relaxed": ("kernel/lock/irqlock.c",
+                         "&lock->word, word, (*word | LOCKED) + price, acquire));",
+                         "&lock->word, word, (*word | LOCKED) + price, relaxed));"),
     "head_relaxed": ("kernel/lock/irqlock.c", "&lock->word, &word, taken, acquire))",
                      "&lock->word, &word, taken, relaxed))"),
     "locked_twice": ("kernel/lock/irqlock.c", "	if (word & LOCKED)\n		return false;\n",
@@ -36,7 +51,7 @@ IRQLOCK_ORDER = {
 IRQLOCK_WAKE = {
     "kick_not_taken": ("kernel/lock/irqlock.h", "~(IRQLOCK_LOCKED | IRQLOCK_KICK)",
                        "~IRQLOCK_LOCKED"),
-    "kick_not_sent": ("kernel/lock/park.c", "if (named)", "if (named > 1000)"),
+    "kick_not_sent": ("kernel/lock/park.c", "if (!named)", "if (named < 1000)"),
     "successor_not_named": ("kernel/lock/irqlock.c", "ASLEEP | KICK_OF(successor->index), relaxed",
                             "ASLEEP, relaxed"),
     "look_before_clear": ("kernel/lock/park.c", """\
@@ -117,12 +132,10 @@ MAIL_CALL = {
     "take_relaxed": ("kernel/hart/call.c", "atomic_xchg_ptr(&h->mailbox.calls, NULL, acquire);",
                      "atomic_xchg_ptr(&h->mailbox.calls, NULL, relaxed);"),
     "done_relaxed": ("kernel/hart/call.c", """\
-		call->fn(call->arg);
-		/* Release: what fn stored. Partner: hart_call_done. The call is its owner's again.
 		 */
 		atomic_store_u32(&call->busy, 0, release);
 """, """\
-		call->fn(call->arg);
+		 */
 		atomic_store_u32(&call->busy, 0, relaxed);
 """),
     "looked_done_relaxed": ("kernel/hart/call.h", "return !atomic_load_u32(&call->busy, acquire);",
@@ -200,7 +213,7 @@ MAIL_LEAF = {
                         "atomic_store_ulong(&m->leaf_done, asked, relaxed);"),
 }
 
-ROWS = [
+ROWS = sleep_table.ROWS + [
     ("irqlock", "threads", "one holder; the next one sees what it did", IRQLOCK_ORDER),
     ("irqlock", "relacy", "one holder; the next one sees what it did", IRQLOCK_ORDER),
     ("irqlock", "relacy", "no wake-up is lost, nothing is left in the word", IRQLOCK_WAKE),

@@ -17,6 +17,7 @@
 struct vm_hart vm_harts[HARTS];
 void (*vm_ipi)(void);
 unsigned vm_rounds, vm_case;
+bool vm_amo_is_fence;
 
 unsigned nr_harts = HARTS;
 struct hart_meta *harts[CONFIG_MAX_HARTS];
@@ -225,12 +226,27 @@ void panic_as(unused_arg enum exit_status status, const char *fmt, ...)
 	vm_fail(fmt, "panic", 0);
 }
 
+void panic(const char *fmt, ...)
+{
+	vm_fail(fmt, "panic", 0);
+}
+
 void lockcheck_report(unused_arg enum report_kind kind, const char *what,
 	unused_arg const void *lock, unused_arg const struct lock_class *class,
 	unused_arg const char *fmt, ...)
 {
 	vm_fail(what, "report", 0);
 }
+
+void lockcheck_report_keys(unused_arg enum report_kind kind, const char *what,
+	unused_arg const char *keys, unused_arg const void *lock,
+	unused_arg const struct lock_class *class, unused_arg const char *fmt, ...)
+{
+	vm_fail(what, "report", 0);
+}
+
+/* Where kernel/lock/irqlock.c is not part of the program. */
+__attribute__((weak)) bool (*wait_closes_cycle_thread)(void);
 
 /* A prepared sleep that is not slept is no reason to switch here: each hart has one thread. */
 void preempt_enable_slow(void)

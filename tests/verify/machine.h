@@ -47,6 +47,12 @@ unsigned vm_random(unsigned n);
 extern unsigned vm_rounds;
 /* Which of its cases the program sets up; counts up from 0, the program takes it modulo. */
 extern unsigned vm_case;
+/*
+ * Set by a program whose argument is RVWMO's, not C's: an AMO with .aq and .rl is one operation
+ * with all earlier ones before and all later ones behind it, so also an earlier store before a
+ * later load. C's acq_rel does not promise that.
+ */
+extern bool vm_amo_is_fence;
 /* Now and then makes some hart's software interrupt pending for no reason. */
 void vm_noise(void);
 /* Gives the others a chance, as a long computation would. */
@@ -82,6 +88,8 @@ bool backend_clear(void);
 /* A look, without order. */
 bool backend_pending(void);
 void backend_wait(void);
+/* The tool orders accesses by fences: gcc's thread sanitizer does not, and reports races. */
+bool backend_knows_fences(void);
 noreturn void backend_fail(const char *text);
 
 /* For them: sets all harts up; delivers what is pending. */

@@ -36,6 +36,7 @@ void vm_deliver(void);
 void vm_run_hart(unsigned index);
 void program_check(void);
 extern unsigned vm_rounds, vm_case;
+extern bool vm_amo_is_fence;
 
 extern char __start_kdata[], __stop_kdata[];
 }
@@ -102,6 +103,7 @@ unsigned execution;
 bool alone = true; // before or after the harts run
 bool spurious;	   // in this execution sleeps may end for no reason
 char failure[320];
+uint64_t random_state;
 
 // The software interrupt's bits, and who sleeps until one is set.
 struct pending {
@@ -267,11 +269,16 @@ template <typename T, typename F> T rmw(T *p, int order, void *pc, F changed)
 		return old;
 	}
 	step();
+	bool fence = vm_amo_is_fence && order == __ATOMIC_ACQ_REL;
+	if (fence)
+		context().atomic_thread_fence_seq_cst();
 	cell &c = atomic_at(p, pc);
 	old = (T)c.value;
 	*p = changed(old);
 	unsigned index = rmw_index(c, order);
 	c.value = c.history[index] = (uint64_t)*p;
+	if (fence)
+		context().atomic_thread_fence_seq_cst();
 	note("%p: change %s %p: %#lx -> %#lx", pc, order_names[order], (void *)p,
 		(unsigned long)old, (unsigned long)*p);
 	return old;
@@ -384,7 +391,11 @@ unsigned backend_index(void)
 
 unsigned backend_random(unsigned n)
 {
-	return context().rand(n, rl::sched_type_user);
+	// Not relacy's, whose low bits repeat: a loop that asks twice could get one answer for ever.
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned)(random_state >> 33) % n;
 }
 
 void backend_pause(void)
@@ -402,6 +413,11 @@ void backend_send(unsigned to)
 		pendings[to].set = true;
 		pendings[to].waiting.unpark_all(context(), RL_INFO);
 	}
+}
+
+bool backend_knows_fences(void)
+{
+	return true;
 }
 
 bool backend_clear(void)
@@ -443,6 +459,7 @@ void backend_fail(const char *text)
 void vm_scribble(void *p, size_t n)
 {
 	plain_write(p, n, PC);
+	memset(p, 0x5a, n);
 }
 }
 
@@ -463,6 +480,9 @@ struct program : rl::test_suite<program, HARTS> {
 			new (&p.waiting) rl::waitset<HARTS>();
 		}
 		vm_rounds = rounds;
+		random_state = 0x9e3779b97f4a7c15u *
+			(context().rand(1u << 15, rl::sched_type_user) + 1);
+		random_state += context().rand(1u << 15, rl::sched_type_user);
 		vm_case = backend_random(1u << 20);
 		spurious = backend_random(2);
 		vm_init();

@@ -51,8 +51,10 @@ MUTEX_WAKE = {
     "queued_on_free_lock": (":: atomic { Q || owner != NOBODY -> Q = 1 };", ":: Q = 1;"),
     "unlock_ignores_queued": (":: atomic { owner == me && !Q -> owner = NOBODY }",
                               ":: atomic { owner == me -> owner = NOBODY }"),
-    "first_not_woken": (":: heir != NOBODY -> steals++; nudge(heir)",
-                        ":: heir != NOBODY -> steals++"),
+    "first_not_woken": ("		 steals++;\n		 nudge(heir)",
+                        "		 steals++"),
+    "given_up_with_waiters": (":: atomic { heir == NOBODY && owner == me && !Q -> owner",
+                              ":: atomic { heir == NOBODY && owner == me -> owner"),
     "gave_up_leaves_queued": (":: first == NOBODY -> Q = 0", ":: first == NOBODY -> skip"),
     "gives_up_though_woken": ("""\
 	      :: woken[me] ->
@@ -62,7 +64,8 @@ MUTEX_WAKE = {
 """),
 }
 MUTEX_HAND_OFF = {
-    "never_handed_over": ("(RT(heir) || steals >= MAX_STEALS)", "RT(heir)"),
+    "handed_over_late": (":: heir != NOBODY && (RT(heir) || steals >= MAX_STEALS) ->",
+                         ":: heir != NOBODY && (RT(heir) || steals > MAX_STEALS) ->"),
 }
 
 WAITQ_WAKE = {
@@ -153,14 +156,16 @@ MIXLOCK_ONCE = {
 	atomic { ran[w]++; seen[w] = stored[w] };
 	item_queued[w] = 0;
 """),
-    "work_thread_not_asked": ("	   owner = PASSED;\n	   work = 1\n",
-                              "	   owner = PASSED\n"),
+    "work_thread_not_asked": ("	      owner = PASSED;\n	      work = 1\n",
+                              "	      owner = PASSED\n"),
 }
 MIXLOCK_FREE = {
     "unlock_ignores_posts": (":: atomic { owner == c && !Q -> owner = NOBODY }",
                              ":: atomic { owner == c -> owner = NOBODY }"),
-    "given_up_at_the_bound": ("	   owner = PASSED;\n	   work = 1\n",
-                              "	   owner = NOBODY;\n	   work = 1\n"),
+    "given_up_at_the_bound": ("	      owner = PASSED;\n	      work = 1\n",
+                              "	      owner = NOBODY;\n	      work = 1\n"),
+    "given_up_with_posts": (":: atomic { !item && owner == c && !Q -> owner",
+                            ":: atomic { !item && owner == c -> owner"),
     "posted_on_a_free_lock": ("""\
 	      :: atomic { Q || owner != NOBODY -> Q = 1 };	/* pilock_mark_queued */
 """, """\

@@ -10,7 +10,7 @@
  *	here		there
  *	post		mixlock_post: the claim of `queued`, take_or_append, run, release_posts
  *	run_item	run
- *	release_posts	release_posts, pilock_pass_locked, pilock_grant_locked, pass_to_work_thread
+ *	release_posts	release_posts, pass_on, pilock_pass_or_clear, pilock_grant_locked, give_up
  *	lock		pilock_lock_slow: pilock_take_passed, take_or_queue, sleep_for
  *	drain		mixlock_drain: pilock_take_passed
  *
@@ -110,34 +110,42 @@ inline run_item(c, w)
 inline release_posts(c, bound)
 {
 	left = bound;
-	lock_wq(c);
 	do
-	:: left > 0 && len(posts) > 0 ->
-	   left--;
-	   posts?item;
-	   unlock_wq(c);
-	   run_item(c, item);
-	   lock_wq(c)
-	:: else -> break
-	od;
-	if
-	:: len(posts) == 0 ->
-	   posts_pending = 0;
+	:: lock_wq(c);
+	   do
+	   :: left > 0 && len(posts) > 0 ->
+	      left--;
+	      posts?item;
+	      unlock_wq(c);
+	      run_item(c, item);
+	      lock_wq(c)
+	   :: else -> break
+	   od;
+	   item = 1;		/* it is not mine any more */
 	   if
-	   :: WAITER ->
-	      atomic { owner = NOBODY; Q = 1; woken[FIRST] = 1; wake[FIRST] = 1 }
-	   :: else -> atomic { owner = NOBODY; Q = 0 }
+	   :: len(posts) == 0 ->
+	      posts_pending = 0;
+	      if
+	      :: WAITER ->
+		 atomic { owner = NOBODY; Q = 1; woken[FIRST] = 1; wake[FIRST] = 1 }
+	      :: else -> atomic { Q = 0; item = 0 }
+	      fi
+	   :: len(posts) > 0 && WAITER ->
+	      atomic { item = FIRST; queued[item] = 0; owner = item; woken[item] = 1;
+		       wake[item] = 1; item = 1 }
+	   :: else ->
+	      owner = PASSED;
+	      work = 1
+	   fi;
+	   unlock_wq(c);
+	   if
+	   :: item -> break
+	   :: atomic { !item && owner == c && !Q -> owner = NOBODY; break }
+	   :: !item && Q				/* pilock_give_up failed */
 	   fi
-	:: len(posts) > 0 && WAITER ->
-	   item = FIRST;
-	   atomic { queued[item] = 0; owner = item; woken[item] = 1; wake[item] = 1 }
-	:: else ->
-	   owner = PASSED;
-	   work = 1
-	fi;
+	od;
 	item = 0;
-	left = 0;
-	unlock_wq(c)
+	left = 0
 }
 
 inline unlock(c)

@@ -15,7 +15,7 @@
  *	sleep		waitq_sleep, sleep_for, take_as_waiter
  *	gave_up		gave_up
  *	unlock_fast	pilock_unlock_fast
- *	pass		pilock_pass_locked, pilock_grant_locked
+ *	pass		pilock_pass_or_clear, pilock_pass_locked, pilock_grant_locked; give_up
  *
  * Whenever wq.lock is free (RULES, pilock.c): the word has QUEUED if and only if somebody is
  * queued; and if it is free while somebody is queued, the first one has been woken.
@@ -196,22 +196,29 @@ inline unlock(me)
 	if
 	:: atomic { owner == me && !Q -> owner = NOBODY }		/* unlock_fast */
 	:: atomic { owner == me && Q -> skip };
-	   lock_wq();							/* pass */
-	   find_first(heir);
-	   if
-	   :: heir != NOBODY && (RT(heir) || steals >= MAX_STEALS) ->
-	      atomic { queued[heir] = 0; waiter_has_it(); owner = heir;
-		       find_first(first); Q = (first != NOBODY) };
-	      nudge(heir)
-	   :: else ->
-	      atomic { owner = NOBODY; Q = (heir != NOBODY) };
+	   do
+	   :: lock_wq();						/* pass */
+	      find_first(heir);
 	      if
-	      :: heir != NOBODY -> steals++; nudge(heir)
-	      :: else
+	      :: heir != NOBODY && (RT(heir) || steals >= MAX_STEALS) ->
+		 atomic { queued[heir] = 0; waiter_has_it(); owner = heir;
+			  find_first(first); Q = (first != NOBODY) };
+		 nudge(heir)
+	      :: heir == NOBODY -> Q = 0
+	      :: else ->
+		 owner = NOBODY;
+		 steals++;
+		 nudge(heir)
+	      fi;
+	      unlock_wq();
+	      /* Nothing of the lock is touched after it was given up. */
+	      if
+	      :: heir != NOBODY -> break
+	      :: atomic { heir == NOBODY && owner == me && !Q -> owner = NOBODY; break }
+	      :: heir == NOBODY && Q				/* give_up failed */
 	      fi
-	   fi;
-	   heir = NOBODY;
-	   unlock_wq()
+	   od;
+	   heir = NOBODY
 	fi
 }
 

@@ -54,6 +54,21 @@ static inline void *arch_current(void)
 	return *(void **)vm_tp();
 }
 
+/* Traces of the checker: never walked here. */
+static inline uintptr_t arch_frame_return(unused_arg uintptr_t fp)
+{
+	return 0;
+}
+
+static inline uintptr_t arch_frame_outer(unused_arg uintptr_t fp)
+{
+	return 0;
+}
+
+static inline void arch_frame_keep(void)
+{
+}
+
 static inline void arch_pause(void)
 {
 	vm_pause();
