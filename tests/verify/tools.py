@@ -112,7 +112,8 @@ def program(subject, tool, mutant, _, quick):
         else:
             path = "%s/%s/%s/program" % (build.OUT, tool, subject)
         judge = judge_threads if tool == "threads" else judge_relacy
-        return judge(path, subject, quick, log)
+        # A mutant ends when it is flagged: it is given the whole of the runs even in a short form.
+        return judge(path, subject, quick and not mutant, log)
     except (build.Broken, subprocess.TimeoutExpired) as wrong:
         with open(log, "w") as f:
             f.write(str(wrong))
