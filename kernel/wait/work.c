@@ -43,8 +43,9 @@ struct workq {
 	struct waitq q; /* its thread waits here for items */
 	struct list items GUARDED_BY(&q);
 	struct list flushers GUARDED_BY(&q);
-	struct thread *thread GUARDED_BY(&q); /* changes only while it is closed */
-	struct work *running GUARDED_BY(&q);  /* an address, not to be followed */
+	/* Changes under q and only while it is closed; work_thread_here looks without. */
+	atomic_ptr thread;
+	struct work *running GUARDED_BY(&q); /* an address, not to be followed */
 	uint64_t running_ticket GUARDED_BY(&q);
 	uint64_t last_ticket GUARDED_BY(&q);
 	uint64_t done GUARDED_BY(&q);
@@ -80,13 +81,13 @@ void work_init_hart(struct hart_meta *h) UNCHECKED_LOCKING
 	h->workq = q;
 }
 
-struct thread *work_thread_here(void) UNCHECKED_LOCKING
+struct thread *work_thread_here(void)
 {
 	struct workq *q = this_hart()->workq;
 
-	/* Unchecked: one word; the thread of an open queue stays, and that of a closed one gets
-	 * nothing by this but a moment's inheritance. */
-	return q ? q->thread : NULL;
+	/* The thread of an open queue stays, and that of a closed one gets nothing by this but a
+	 * moment's inheritance. Acquire; partner: the release in work_thread_comes. */
+	return q ? atomic_load_ptr(&q->thread, acquire) : NULL;
 }
 
 /* ---- Queueing ------------------------------------------------------------------------------- */
@@ -240,9 +241,13 @@ bool work_cancel_sync(struct work *w)
 /* Waits for the end of what has f->ticket in q; true: it has moved. */
 static bool wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q)
 {
+	struct thread *t;
+
 	completion_init(&f->done, &flushed_class);
-	if (q->thread)
-		completion_expect(&f->done, q->thread);
+	/* Relaxed, here and below: it changes under q, which is held. */
+	t = atomic_load_ptr(&q->thread, relaxed);
+	if (t)
+		completion_expect(&f->done, t);
 	list_node_init(&f->node);
 	f->moved = false;
 	stack_shared_begin();
@@ -346,8 +351,9 @@ void work_thread_comes(struct hart_meta *h, struct thread *t)
 	struct workq *q = h->workq;
 
 	waitq_lock(&q->q);
-	assert(!q->thread);
-	q->thread = t;
+	assert(!atomic_load_ptr(&q->thread, relaxed));
+	/* Release; partner: work_thread_here, which uses the thread. */
+	atomic_store_ptr(&q->thread, t, release);
 	q->open = true;
 	waitq_unlock(&q->q);
 }
@@ -425,11 +431,11 @@ void work_thread_died(struct thread *t)
 		if (!q)
 			continue;
 		waitq_lock(&q->q);
-		if (q->thread != t) {
+		if (atomic_load_ptr(&q->thread, relaxed) != t) {
 			waitq_unlock(&q->q);
 			continue;
 		}
-		q->thread = NULL;
+		atomic_store_ptr(&q->thread, NULL, relaxed);
 		q->open = false;
 		q->running = NULL;
 		tell_flushers(q, q->running_ticket, false);
