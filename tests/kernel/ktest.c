@@ -98,6 +98,22 @@ unsigned ktest_reports_seen(void)
 	return seen;
 }
 
+void ktest_expect(enum report_kind kind, unsigned count, void (*body)(void))
+{
+	unsigned seen;
+
+	ktest_expect_reports(kind);
+	body();
+	seen = ktest_reports_seen();
+	ktest_check(
+		seen == count, "%u %s reports instead of %u", seen, report_kind_name(kind), count);
+	ktest_check(arch_irq_enabled(), "interrupts are off");
+	ktest_check(lock_thread()->nr_held == 0, "the thread's record is not empty");
+	irq_off();
+	ktest_check(lock_hart()->nr_held == 0, "the hart's record is not empty");
+	irq_on();
+}
+
 bool ktest_wait_step(struct ktest_wait *wait)
 {
 	sched_sleep_ns(STEP_NS);

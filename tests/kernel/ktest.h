@@ -66,6 +66,8 @@ bool ktest_failed(void);
  */
 void ktest_expect_reports(enum report_kind kind);
 unsigned ktest_reports_seen(void);
+/* `body` must give exactly `count` reports of `kind`, leave nothing held and interrupts on. */
+void ktest_expect(enum report_kind kind, unsigned count, void (*body)(void));
 
 /*
  * Waits for the condition to come true, sleeping in between: true if it did. The limit is a last

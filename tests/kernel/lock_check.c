@@ -35,28 +35,11 @@ static struct irqrwlock rw = IRQRWLOCK_INIT(&outer_class);
 static struct seqlock seq = SEQLOCK_INIT(&outer_class);
 static struct mutex mutex = MUTEX_INIT(&sleep_class);
 
-/* `body` must give exactly `count` reports of `kind`, leave nothing held and interrupts on. */
-static void expect(enum report_kind kind, unsigned count, void (*body)(void))
-{
-	unsigned seen;
-
-	ktest_expect_reports(kind);
-	body();
-	seen = ktest_reports_seen();
-	ktest_check(
-		seen == count, "%u %s reports instead of %u", seen, report_kind_name(kind), count);
-	ktest_check(arch_irq_enabled(), "interrupts are off");
-	ktest_check(lock_thread()->nr_held == 0, "the thread's record is not empty");
-	irq_off();
-	ktest_check(lock_hart()->nr_held == 0, "the hart's record is not empty");
-	irq_on();
-}
-
 #define EXPECT_TEST(name, kind, count, body) \
 	KTEST(lockcheck, name) \
 	{ \
 		if (CONFIG_LOCKCHECK) \
-			expect(kind, count, body); \
+			ktest_expect(kind, count, body); \
 		else \
 			ktest_skip("the checker is compiled out"); \
 	}
@@ -390,7 +373,7 @@ static void release_on_other_hart(void)
 KTEST(lockcheck, release_by_another_hart_is_reported)
 {
 	if (CONFIG_LOCKCHECK && ktest_harts() > 1)
-		expect(KIND_OWNERSHIP, 1, release_on_other_hart);
+		ktest_expect(KIND_OWNERSHIP, 1, release_on_other_hart);
 	else
 		ktest_skip("needs the checker and two harts");
 }

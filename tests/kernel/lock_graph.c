@@ -36,26 +36,17 @@ static struct completion event;
 static atomic_u32 ran;
 
 /* `body` gives exactly `count` reports of `kind`, and does so once: its edges are known then. */
-static void expect(enum report_kind kind, unsigned count, void (*body)(void))
+static void expect_once(enum report_kind kind, unsigned count, void (*body)(void))
 {
-	unsigned seen;
-
-	ktest_expect_reports(kind);
-	body();
-	seen = ktest_reports_seen();
-	ktest_check(
-		seen == count, "%u %s reports instead of %u", seen, report_kind_name(kind), count);
-	ktest_expect_reports(kind);
-	body();
-	seen = ktest_reports_seen();
-	ktest_check(seen == 0, "%u more, the second time", seen);
+	ktest_expect(kind, count, body);
+	ktest_expect(kind, 0, body);
 }
 
 #define GRAPH_TEST(name, kind, count, body) \
 	KTEST(lockgraph, name) \
 	{ \
 		if (CONFIG_LOCKCHECK) \
-			expect(kind, count, body); \
+			expect_once(kind, count, body); \
 		else \
 			ktest_skip("the checker is compiled out"); \
 	}

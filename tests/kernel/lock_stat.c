@@ -11,6 +11,11 @@
 #include "tests/kernel/ktest.h"
 
 #define LONG_NS (2 * NS_PER_MS)
+/*
+ * The host may take a hart away at any point, so that something else is the longest, or another
+ * lock takes the place of ours. Then there is another try, a longer one.
+ */
+#define TRIES 200u
 
 DEFINE_LOCK_CLASS(stat_spin_class, .name = "test.stat.spin", .rank = RANK_TEST_SPIN,
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 10000,
@@ -98,75 +103,124 @@ KTEST(lockstat, acquisitions_are_counted_and_forgotten)
 	ktest_check(!lock_stat_read(&stat_spin_class, LOCK_ACQUIRED) && !in_all(&holds));
 }
 
-static void hold_long(void)
+static uint64_t longer(unsigned try)
+{
+	return LONG_NS << MIN(try / 4, 5u);
+}
+
+static void hold_long(uint64_t ns)
 {
 	irqlock_acquire(&spin);
-	clock_delay_ns(LONG_NS);
+	clock_delay_ns(ns);
 	irqlock_release(&spin);
+}
+
+/* The hart's longest is at least so long, and has a backtrace. */
+static bool is_longest(unsigned hart, enum lock_section what, struct lock_stat_section *s)
+{
+	return lock_stat_section(hart, what, s) && ticks_to_ns(s->ticks) >= LONG_NS &&
+		s->nr_pcs > 1;
+}
+
+/* Interrupts are off all the time, and preemption is, too. */
+static bool hold_is_longest(unsigned try)
+{
+	struct lock_stat_section section;
+	unsigned hart;
+
+	begin();
+	preempt_disable();
+	hart = this_hart()->index;
+	hold_long(longer(try));
+	preempt_enable();
+	return is_longest(hart, SECTION_IRQS_OFF, &section) && section.begin &&
+		is_longest(hart, SECTION_PREEMPT_OFF, &section);
 }
 
 KTEST(lockstat, a_long_hold_is_the_longest_with_its_backtrace)
 {
-	struct lock_stat_section section;
 	struct lock_stat_times holds;
-	unsigned hart;
+	unsigned try = 0;
 
 	if (!begin())
 		return;
 	irqlock_acquire(&spin);
 	irqlock_release(&spin);
-	preempt_disable();
-	hart = this_hart()->index;
-	hold_long();
-	preempt_enable();
+	hold_long(LONG_NS);
 	lock_stat_holds(&stat_spin_class, &holds);
 	ktest_check(ticks_to_ns(holds.max) >= LONG_NS && ticks_to_ns(holds.ticks) >= LONG_NS);
 	ktest_check(holds.nr_pcs > 1, "%u addresses", holds.nr_pcs);
-	ktest_check(at_least(&holds, LONG_NS) == 1 && in_all(&holds) == 2);
-	/* Interrupts were off all the time, and preemption was too. */
-	ktest_check(lock_stat_section(hart, SECTION_IRQS_OFF, &section));
-	ktest_check(ticks_to_ns(section.ticks) >= LONG_NS && section.nr_pcs > 1 && section.begin);
-	ktest_check(lock_stat_section(hart, SECTION_PREEMPT_OFF, &section));
-	ktest_check(ticks_to_ns(section.ticks) >= LONG_NS && section.nr_pcs > 1);
+	ktest_check(at_least(&holds, LONG_NS) >= 1 && in_all(&holds) == 2);
+	while (!hold_is_longest(try) && ++try < TRIES)
+		;
+	ktest_check(try < TRIES, "never the longest section of its hart");
 }
 
-KTEST(lockstat, long_irq_off_without_a_lock_is_seen)
+static bool off_is_longest(unsigned try)
 {
 	struct lock_stat_section section;
 	unsigned hart;
 
-	if (!begin())
-		return;
+	begin();
 	irq_off();
 	hart = this_hart()->index;
-	clock_delay_ns(LONG_NS);
+	clock_delay_ns(longer(try));
 	irq_on();
-	ktest_check(lock_stat_section(hart, SECTION_IRQS_OFF, &section));
-	ktest_check(ticks_to_ns(section.ticks) >= LONG_NS && section.nr_pcs > 1);
+	return is_longest(hart, SECTION_IRQS_OFF, &section);
 }
+
+KTEST(lockstat, long_irq_off_without_a_lock_is_seen)
+{
+	unsigned try = 0;
+
+	if (!begin())
+		return;
+	while (!off_is_longest(try) && ++try < TRIES)
+		;
+	ktest_check(try < TRIES, "never the longest section of its hart");
+}
+
+static uint64_t handler_ns;
 
 static void long_handler(struct timer *t unused_arg)
 {
-	clock_delay_ns(LONG_NS);
+	clock_delay_ns(handler_ns);
 	atomic_store_u32(&step, this_hart()->index + 1, release);
+}
+
+static bool handler_is_longest(unsigned try)
+{
+	static struct timer timer;
+	struct lock_stat_section section = {0};
+	uint32_t hart;
+
+	begin();
+	handler_ns = longer(try);
+	timer_init(&timer, long_handler);
+	timer_start(&timer, clock_now_ns());
+	ktest_check(ktest_eventually(atomic_load_u32(&step, acquire)), "no timer");
+	timer_cancel_sync(&timer);
+	hart = atomic_load_u32(&step, relaxed) - 1;
+	/* It is noted when the interrupt ends, a little after its timer has. */
+	for (unsigned looks = 0; looks < 20 && section.kind != IRQ_TIMER; looks++) {
+		if (looks)
+			sched_sleep_ns(NS_PER_MS);
+		if (!lock_stat_section(hart, SECTION_HANDLER, &section) ||
+			ticks_to_ns(section.ticks) < LONG_NS)
+			section.kind = IRQ_NONE;
+	}
+	return section.kind == IRQ_TIMER;
 }
 
 KTEST(lockstat, a_long_handler_is_seen)
 {
-	static struct timer timer;
-	struct lock_stat_section section;
-	uint32_t hart;
+	unsigned try = 0;
 
 	if (!begin())
 		return;
-	timer_init(&timer, long_handler);
-	timer_start(&timer, clock_now_ns());
-	ktest_require(ktest_eventually(atomic_load_u32(&step, acquire)));
-	timer_cancel_sync(&timer);
-	hart = atomic_load_u32(&step, relaxed) - 1;
-	ktest_check(ktest_eventually(lock_stat_section(hart, SECTION_HANDLER, &section) &&
-		ticks_to_ns(section.ticks) >= LONG_NS));
-	ktest_check(section.kind == IRQ_TIMER, "%u", section.kind);
+	while (!handler_is_longest(try) && !ktest_failed() && ++try < TRIES)
+		;
+	ktest_check(try < TRIES, "never the longest handler of its hart");
 }
 
 /* The first one holds the lock until the second sleeps for it. */
@@ -188,13 +242,24 @@ static void hold_or_wait(unsigned i, void *arg unused_arg)
 	}
 }
 
+/* One wait of another hart; true: the lock kept its place among the contended ones. */
+static bool wait_once(void (*fn)(unsigned i, void *arg), const void *lock, struct lock_stat_lock *l)
+{
+	return begin() && ktest_parallel(2, fn, NULL) && find_lock(lock, l) && l->contended &&
+		l->wait_max;
+}
+
 KTEST(lockstat, a_wait_for_an_irqlock_is_counted_for_class_and_lock)
 {
 	struct lock_stat_times waits;
 	struct lock_stat_lock l;
+	unsigned try = 0;
 
-	if (!begin_two() || !ktest_parallel(2, hold_or_wait, NULL))
+	if (!begin_two())
 		return;
+	while (!wait_once(hold_or_wait, &spin, &l) && !ktest_failed() && ++try < TRIES)
+		;
+	ktest_require(try < TRIES, "never among the contended ones");
 	lock_stat_waits(&stat_spin_class, &waits);
 	ktest_check(lock_stat_read(&stat_spin_class, LOCK_CONTENDED) == 1);
 	ktest_check(lock_stat_read(&stat_spin_class, LOCK_PARKED) >= 1);
@@ -202,7 +267,6 @@ KTEST(lockstat, a_wait_for_an_irqlock_is_counted_for_class_and_lock)
 	ktest_check(lock_stat_read(&stat_spin_class, LOCK_BOUNCED) - 1 <= 1);
 	ktest_check(ticks_to_ns(waits.max) >= LONG_NS && waits.ticks == waits.max);
 	ktest_check(waits.nr_pcs > 1 && in_all(&waits) == 1 && at_least(&waits, LONG_NS) == 1);
-	ktest_require(find_lock(&spin, &l));
 	ktest_check(l.class == &stat_spin_class && l.contended == 1 && l.parked >= 1);
 	ktest_check(l.wait_ticks == waits.ticks && l.wait_max == waits.max);
 }
@@ -227,9 +291,13 @@ KTEST(lockstat, a_wait_for_a_mutex_is_counted_for_class_and_lock)
 {
 	struct lock_stat_times waits, holds;
 	struct lock_stat_lock l;
+	unsigned try = 0;
 
-	if (!begin() || !ktest_parallel(2, hold_or_wait_asleep, NULL))
+	if (!begin())
 		return;
+	while (!wait_once(hold_or_wait_asleep, &sleeping, &l) && !ktest_failed() && ++try < TRIES)
+		;
+	ktest_require(try < TRIES, "never among the contended ones");
 	lock_stat_waits(&stat_sleep_class, &waits);
 	lock_stat_holds(&stat_sleep_class, &holds);
 	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_ACQUIRED) == 2);
@@ -237,7 +305,7 @@ KTEST(lockstat, a_wait_for_a_mutex_is_counted_for_class_and_lock)
 	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_PARKED) >= 1);
 	ktest_check(ticks_to_ns(waits.max) >= LONG_NS && in_all(&waits) == 1);
 	ktest_check(ticks_to_ns(holds.max) >= LONG_NS && in_all(&holds) == 2);
-	ktest_check(find_lock(&sleeping, &l) && l.contended == 1 && l.wait_max == waits.max);
+	ktest_check(l.contended == 1 && l.wait_max == waits.max);
 }
 
 /* In turns, each on its hart. */

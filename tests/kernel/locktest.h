@@ -131,6 +131,8 @@ void locktest_broken(const char *why);
 void locktest_table(const char *title, const char *const *columns, unsigned n);
 void locktest_row(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void locktest_cell(char want, void (*body)(const void *arg), const void *arg);
+/* The cell that came last was one of Linux's cases. */
+void locktest_is_of_linux(void);
 void locktest_row_end(void);
 
 /* ---- Scripts ----------------------------------------------------------------------------------
@@ -147,6 +149,10 @@ struct locktest_script {
 	char want[LT_KINDS + 1];
 };
 void locktest_scripts(const struct locktest_script *rows, unsigned n);
+/* These are Linux's, in the columns of these letters (as in scripts), hard ones where a row has
+ * '%'.
+ */
+void locktest_scripts_of_linux(const char *columns, const struct locktest_script *rows, unsigned n);
 /* Runs one script of one event, as a case of no table. */
 bool locktest_run_script(
 	const char *script, enum locktest_kind kind, char want, char verdict[LOCKTEST_VERDICT_MAX]);

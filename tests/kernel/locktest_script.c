@@ -40,6 +40,7 @@ static const char kind_letters[] = "swrqmWRx"; /* in the order of enum locktest_
 static const char *const lock_names[LT_NAMES] = {"A", "B", "C", "D", "X1", "X2", "Y1", "Y2", "Z1"};
 
 static bool ranked;
+static const char *linux = ""; /* letters of the columns whose cases are counted as Linux's */
 
 struct lock_use {
 	struct locktest_lock *lock;
@@ -369,8 +370,11 @@ static void row(const struct locktest_script *s, enum irq_kind handler)
 			locktest_row("%s/%s", name, *order);
 		else
 			locktest_row("%s", name);
-		for (; c.kind < LT_KINDS; c.kind++)
+		for (; c.kind < LT_KINDS; c.kind++) {
 			locktest_cell(s->want[c.kind] ? s->want[c.kind] : NO_CASE, script_body, &c);
+			if (handler == IRQ_TIMER && strchr(linux, kind_letters[c.kind]))
+				locktest_is_of_linux();
+		}
 		locktest_row_end();
 	}
 }
@@ -395,4 +399,11 @@ void locktest_scripts(const struct locktest_script *rows, unsigned n)
 		if (strchr(rows[i].name, '%'))
 			row(&rows[i], IRQ_IPI);
 	}
+}
+
+void locktest_scripts_of_linux(const char *columns, const struct locktest_script *rows, unsigned n)
+{
+	linux = columns;
+	locktest_scripts(rows, n);
+	linux = "";
 }

@@ -10,25 +10,27 @@
 #include "kernel/wait/work.h"
 #include "tests/kernel/wait_util.h"
 
-#define LOOKS_MAX 100000
-
 WAIT_TEST_CLASS(wait_class, "test.stack_shared");
 
 static struct {
 	struct waitq wq;
 	struct thread *t;
 	unsigned seen; /* stack_shared of `t` in the middle, as the other side saw it */
-	atomic_u32 go;
+	atomic_bool looked;
 	struct work work;
 	struct qs_entry entry;
 } s;
 
-/* For the other side: until the thread that is looked at is marked, or never will be. */
+/* For the other side: looks until the thread is marked. */
+static bool sees_mark(void)
+{
+	s.seen = s.t->lock.stack_shared;
+	return s.seen;
+}
+
 static void wait_for_mark(void)
 {
-	for (unsigned n = 0; n < LOOKS_MAX && !s.t->lock.stack_shared; n++)
-		sched_sleep_ns(50 * NS_PER_US);
-	s.seen = s.t->lock.stack_shared;
+	ktest_check(ktest_eventually(sees_mark()), "no mark");
 }
 
 static void expect_marked(unsigned n, const char *what)
@@ -86,31 +88,29 @@ KTEST(stack_shared, flushing_work)
 	expect_marked(1, "work_flush");
 }
 
+/* Again and again: a look that falls between two sleeps sees nothing. */
 static void sleeps_by_a_timer(void *arg unused_arg)
 {
-	sched_sleep_ns(200 * NS_PER_MS);
-	count_up(&s.go);
+	while (!atomic_load_bool(&s.looked, acquire))
+		sched_sleep_ns(20 * NS_PER_MS);
 }
 
 static void waits_by_a_timer(void *arg unused_arg)
 {
-	uint64_t deadline = clock_now_ns() + 200 * NS_PER_MS;
-
-	(void)wait_event_timeout(&s.wq, false, deadline);
-	count_up(&s.go);
+	(void)wait_event_timeout(
+		&s.wq, atomic_load_bool(&s.looked, acquire), clock_now_ns() + 3600 * NS_PER_SEC);
 }
 
 static void look_at_sleeper(void (*fn)(void *arg), const char *what)
 {
-	atomic_store_u32(&s.go, 0, relaxed);
+	atomic_store_bool(&s.looked, false, relaxed);
 	s.t = wait_spawn("sleeper", fn, NULL, 0);
-	for (unsigned n = 0; n < LOOKS_MAX && !seen(&s.go) && !s.seen; n++) {
-		s.seen = s.t->lock.stack_shared;
-		sched_sleep_ns(50 * NS_PER_US);
-	}
-	while (!seen(&s.go))
-		sched_sleep_ns(NS_PER_MS);
-	ktest_check(!s.t->lock.stack_shared, "a mark is left after %s", what);
+	ktest_require(s.t);
+	wait_for_mark();
+	atomic_store_bool(&s.looked, true, release);
+	waitq_wake_all(&s.wq);
+	/* The thread's struct is ours until it is joined. */
+	ktest_check(ktest_eventually(!s.t->lock.stack_shared), "a mark is left after %s", what);
 	thread_join(s.t, NULL);
 	expect_marked(1, what);
 }

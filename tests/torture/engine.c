@@ -23,10 +23,11 @@
 
 #define LOOK_NS NS_PER_MS
 /* Looks without progress, in each of which every hart answered; a twin needs no patience. */
-#define STUCK_LOOKS (torture.defect ? 100u : 1000u)
-/* Looks at waits that should end by themselves after the run. */
-#define UNWIND_LOOKS 30000
+#define STUCK_LOOKS (torture.defect == LOST_WAKEUP ? 100u : 5000u)
+/* The same for waits that should end by themselves after the run. */
+#define UNWIND_LOOKS 30000u
 #define UNFAIR_PASSES 300000u
+#define UNFAIR_LOOKS 100u
 #define TIMER_STEP_NS (100 * NS_PER_US)
 #define TIMER_FIRINGS 3
 /* Handlers of each kind that a run must have seen. */
@@ -116,13 +117,17 @@ uint32_t torture_progress(void)
 static void judge_passes(const struct worker *w, uint32_t since)
 {
 	uint32_t passes = atomic_load_u32(&torture.entries, relaxed) - since;
+	uint32_t looks = atomic_load_u32(&torture.looks, relaxed) -
+		atomic_load_u32(&w->looks_since, relaxed);
 
-	torture_check(passes < UNFAIR_PASSES || torture.kind->unfair, FOUND_UNFAIR,
-		"worker %u waits while others got in %u times", w->i, (unsigned)passes);
+	torture_check(passes < UNFAIR_PASSES || looks < UNFAIR_LOOKS || torture.kind->unfair,
+		FOUND_UNFAIR, "worker %u waits while others got in %u times", w->i,
+		(unsigned)passes);
 }
 
 void torture_wait_begin(struct worker *w)
 {
+	atomic_store_u32(&w->looks_since, atomic_load_u32(&torture.looks, relaxed), relaxed);
 	atomic_store_u32(&w->waits_since, atomic_load_u32(&torture.entries, relaxed) + 1, relaxed);
 }
 
@@ -131,6 +136,7 @@ void torture_wait_anew(struct worker *w)
 	uint32_t since = atomic_load_u32(&w->waits_since, relaxed);
 
 	/* If its wait ends meanwhile, that stays so. */
+	atomic_store_u32(&w->looks_since, atomic_load_u32(&torture.looks, relaxed), relaxed);
 	if (since)
 		atomic_cas_u32(&w->waits_since, &since,
 			atomic_load_u32(&torture.entries, relaxed) + 1, relaxed);
@@ -283,6 +289,14 @@ static void answer(void *arg unused_arg)
 {
 }
 
+/* Sleeps, then has every hart answer: one that the host runs late makes the look a long one. */
+static void look(uint64_t ns)
+{
+	sched_sleep_ns(ns);
+	hart_call_mask(&harts_online, answer, NULL);
+	atomic_add_u32(&torture.looks, 1, relaxed);
+}
+
 static bool handlers_had_their_turn(void)
 {
 	for (unsigned i = COUNT_TIMER; i <= COUNT_EXTERNAL; i++)
@@ -337,8 +351,7 @@ static void supervise(void)
 		if (atomic_load_u32(&torture.done, relaxed) == torture.nr_workers &&
 			handlers_had_their_turn())
 			break;
-		sched_sleep_ns(LOOK_NS);
-		hart_call_mask(&harts_online, answer, NULL);
+		look(LOOK_NS);
 		now = torture_progress();
 		quiet = now == seen ? quiet + 1 : 0;
 		seen = now;
@@ -354,14 +367,17 @@ static void supervise(void)
 
 static void unwind(struct thread *shuffler)
 {
-	unsigned looks = 0;
+	uint32_t seen = atomic_load_u32(&torture.running, acquire), now;
+	unsigned quiet = 0;
 
-	while (atomic_load_u32(&torture.running, acquire)) {
+	while ((now = atomic_load_u32(&torture.running, acquire)) > 0) {
+		quiet = now == seen ? quiet + 1 : 0;
+		seen = now;
 		if (torture.kind->unwind)
 			torture.kind->unwind();
-		if (looks++ == UNWIND_LOOKS)
+		if (quiet == UNWIND_LOOKS)
 			end_stuck("at its end");
-		sched_sleep_ns(LOOK_NS / 4);
+		look(LOOK_NS / 4);
 	}
 	thread_join(shuffler, NULL);
 	for (unsigned i = 0; i < torture.nr_workers; i++) {

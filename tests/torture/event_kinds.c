@@ -33,11 +33,6 @@ DEFINE_LOCK_CLASS(completion_class, .name = "torture_completion", .rank = RANK_W
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
 	.protects = "what a worker waits for");
 
-static struct wait_limit some_limit(struct rng *rng)
-{
-	return rng_one_in(rng, 2) ? WAIT_UNTIL(torture_deadline(rng)) : WAIT_INTR;
-}
-
 /* ---- semaphore --------------------------------------------------------------------------------
  */
 
@@ -93,7 +88,7 @@ static void sem_sit(struct rng *rng, void *me)
 
 static int sem_enter(struct rng *rng)
 {
-	struct wait_limit limit = some_limit(rng);
+	struct wait_limit limit = torture_limit(rng);
 
 	switch (rng_below(rng, 4)) {
 	case 0:
@@ -229,7 +224,7 @@ static void put_question(struct rng *rng, struct question *q)
 static void wait_for_answer(struct rng *rng, struct question *q)
 {
 	while (rng_one_in(rng, 2)) {
-		struct wait_limit limit = some_limit(rng);
+		struct wait_limit limit = torture_limit(rng);
 
 		if (wait_for_completion_limit(&q->answered, &limit) == 0)
 			return;

@@ -15,7 +15,8 @@
  *   state    interrupts are as they were before
  *   stuck    no worker and no handler gets any further, in STUCK_LOOKS looks between which every
  *            hart answered a call: a wake-up is lost
- *   unfair   somebody waits while the others get in UNFAIR_PASSES times
+ *   unfair   somebody waits while the others get in UNFAIR_PASSES times, and while every hart
+ *            answered in UNFAIR_LOOKS looks: a hart that is away can't be passed by that
  *   counts   what was posted ran, once, and what was queued came out
  *
  * Each kind has busted twins: the same code around the same lock with one defect (enum defect) in
@@ -29,6 +30,7 @@
 #include "kernel/hart/call.h"
 #include "kernel/lock/atomic.h"
 #include "kernel/time/timer.h"
+#include "kernel/wait/waitq.h"
 #include "lib/linkset.h"
 #include "lib/random.h"
 
@@ -64,6 +66,7 @@ struct worker {
 	atomic_u32 steps;
 	/* Entries of all when it began to wait, + 1; 0: it does not. */
 	atomic_u32 waits_since;
+	atomic_u32 looks_since; /* looks of the supervisor, then */
 	uint32_t most_passes;	/* its own */
 	atomic_u32 rt_steps;	/* that are left until it is fair again */
 	atomic_u32 timer_quota; /* firings that are left until the next step */
@@ -124,6 +127,7 @@ struct torture_run {
 	atomic_bool over, stutter;
 	atomic_u32 running, done, stopped;
 	atomic_u32 entries;   /* times that somebody got what it waited for */
+	atomic_u32 looks;     /* of the supervisor, in each of which every hart answered */
 	atomic_u32 deepest;   /* most locks held together */
 	uint32_t most_passes; /* in one wait of a worker; at the end */
 	atomic_u32 counts[COUNTS];
@@ -171,6 +175,11 @@ static inline void torture_entered(void)
 void torture_work(unsigned n);
 /* A deadline for a timed wait, near. */
 uint64_t torture_deadline(struct rng *rng);
+/* Such a deadline, or a kill, ends the wait. */
+static inline struct wait_limit torture_limit(struct rng *rng)
+{
+	return rng_one_in(rng, 2) ? WAIT_UNTIL(torture_deadline(rng)) : WAIT_INTR;
+}
 /* Dies of a fault. Thread, nothing held that is not a sleeping lock. */
 noreturn void torture_die(void);
 

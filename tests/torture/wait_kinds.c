@@ -34,11 +34,6 @@ DEFINE_LOCK_CLASS(inbox_class, .name = "torture_inbox", .rank = RANK_TEST_MIX,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
 	.protects = "letters that arrived");
 
-static struct wait_limit some_limit(struct rng *rng)
-{
-	return rng_one_in(rng, 2) ? WAIT_UNTIL(torture_deadline(rng)) : WAIT_INTR;
-}
-
 /* ---- waitq ------------------------------------------------------------------------------------
  */
 
@@ -81,7 +76,7 @@ static void pass_on(struct ring *r, struct rng *rng)
 
 static void wait_for_turn(struct worker *w, struct ring *r, unsigned me)
 {
-	struct wait_limit limit = some_limit(&w->rng);
+	struct wait_limit limit = torture_limit(&w->rng);
 
 	if (torture_strikes(TOO_EARLY, &w->rng, 8))
 		return;
@@ -124,7 +119,7 @@ static bool take_ticket(void)
 
 static void use_ticket(struct worker *w)
 {
-	struct wait_limit limit = some_limit(&w->rng);
+	struct wait_limit limit = torture_limit(&w->rng);
 
 	atomic_add_u32(&tickets.free, 1, relaxed);
 	waitq_wake_one(&tickets.wq);
@@ -247,7 +242,7 @@ static void signal_one(struct condvar *cv, struct rng *rng)
 /* One wait; the caller looks again. */
 static void wait_once(struct condvar *cv, struct mutex *m, struct rng *rng) REQUIRES(m)
 {
-	struct wait_limit limit = some_limit(rng);
+	struct wait_limit limit = torture_limit(rng);
 
 	if (!rng_one_in(rng, 4))
 		condvar_wait(cv, m);
@@ -303,7 +298,7 @@ static void send_letter(void)
 /* Everybody sends one before it takes one, so there are enough. */
 static void use_inbox(struct worker *w)
 {
-	struct wait_limit limit = some_limit(&w->rng);
+	struct wait_limit limit = torture_limit(&w->rng);
 
 	send_letter();
 	mixlock_lock(&inbox.lock);
