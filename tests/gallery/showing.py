@@ -3,7 +3,11 @@
 
 An entry has two results, each of which passes or fails: the bug was found as its source promises,
 and the fixed variant gave nothing. `checked` entries are proven by reports of the lock checker,
-`hunted` ones by the first seed that goes wrong; both variants run the same seeds.
+`hunted` ones by the first seed that goes wrong, and by the fixed variant under the same seeds, or
+some more.
+
+What there is, the kernel's list, the kernel's programs of the hunt and the sources have to agree
+on: an entry that one of them lacks would be left out in silence.
 """
 import glob
 import os
@@ -18,6 +22,7 @@ import hunting
 import launcher
 
 SEEDS = 200		# in which a hunted bug must show
+FIXED_SEEDS = 20	# at least, under which its fix passes
 CHECK_HARTS = 2		# of the boots in which the lock checker is asked
 OUT = os.path.join(ROOT, "build/hunt/gallery")
 
@@ -26,8 +31,12 @@ def names(kind):
     """Of the entries that the sources declare; kind is CHECKED or HUNTED."""
     found = []
     for path in sorted(glob.glob(os.path.join(ROOT, "tests/gallery/*.c"))):
-        found += re.findall(r"^GALLERY_%s\((\w+)," % kind, open(path).read(), re.M)
+        found += names_in(kind, open(path).read())
     return found
+
+
+def names_in(kind, text):
+    return re.findall(r"^GALLERY_%s\(\s*(\w+)," % kind, text, re.M)
 
 
 class Row:
@@ -60,20 +69,46 @@ def boot(commands, log):
     return status, hunting.read_log(path)
 
 
-def promises():
-    """{name: (kind, what)} of the checked entries, as the kernel lists them."""
-    _, text = boot("gallery", "list")
-    return {name: (kind, what) for name, kind, what in re.findall(
-        r"^gallery: bug=(\w+) by=checker kind=(\S+) what=(\S+) ", text, re.M)}
+class Listed:
+    """What the kernel lists of the gallery.
+
+    checked  {name: (kind, what)} of the reports that are promised
+    hunted   {name: verdict that is promised}
+    """
+
+    def __init__(self, text, programs):
+        self.checked = {name: (kind, what) for name, kind, what in re.findall(
+            r"^gallery: bug=(\w+) by=checker kind=(\S+) what=(\S+) ", text, re.M)}
+        self.hunted = {name: programs.get("gallery_" + name, ("none",))[0] for name in
+                       re.findall(r"^gallery: bug=(\w+) by=hunt: ", text, re.M)}
+        self.programs = programs
+
+    def demand_whole(self, checked, hunted):
+        """Failed unless the kernel lists the entries of the sources, all of them and no other."""
+        run = ["gallery_" + n for n in hunted] + ["gallery_%s_fixed" % n for n in hunted]
+        pairs = [("checked bugs", checked, self.checked), ("hunted bugs", hunted, self.hunted),
+                 ("programs", run, [n for n in self.programs if n.startswith("gallery_")])]
+        for what, declared, there in pairs:
+            missing, more = set(declared) - set(there), set(there) - set(declared)
+            if missing or more or not there:
+                raise hunting.Failed("the kernel has other %s than the sources: missing %s, more %s"
+                                     % (what, sorted(missing), sorted(more)))
 
 
-def counted():
-    """{name: Row} of all checked entries, from one boot in which reports are counted."""
-    promised = promises()
+def listed():
+    """The kernel's own list, which is that of the sources."""
+    known = Listed(boot("gallery", "list")[1], hunting.programs())
+    known.demand_whole(names("CHECKED"), names("HUNTED"))
+    return known
+
+
+def counted(promised):
+    """{name: Row} of the checked entries {name: (kind, what)}, from one boot in which reports are
+    counted."""
     _, text = boot("gallery check", "check")
-    rows = {name: Row(name, "checker") for name in names("CHECKED")}
+    rows = {name: Row(name, "checker") for name in promised}
     for name, row in rows.items():
-        kind, what = promised.get(name, ("none", "none"))
+        kind, what = promised[name]
         said = {variant: (reports, verdict) for variant, reports, verdict in re.findall(
             r"^gallery: bug=%s variant=(\w+)(.*) verdict=(.*)$" % name, text, re.M)}
         reports, verdict = said.get("buggy", ("", "no result"))
@@ -113,27 +148,24 @@ def first_bad(program, seeds):
     return None
 
 
-def hunted(name, wanted, most_fixed=SEEDS):
-    """Row of one hunted entry: seeds from 1 until it goes wrong; the fix under the same ones."""
+def hunted(name, wanted, seeds=SEEDS, fixed_seeds=FIXED_SEEDS):
+    """Row of one hunted entry: seeds from 1 until it goes wrong; its fix under the same ones, and
+    under fixed_seeds at least."""
     row = Row(name, "hunt")
-    bad = first_bad("gallery_" + name, range(1, SEEDS + 1))
+    bad = first_bad("gallery_" + name, range(1, seeds + 1))
     if not bad:
-        row.found, row.fixed = "nothing in %d seeds" % SEEDS, "not asked"
+        row.found, row.fixed = "nothing in %d seeds" % seeds, "not asked"
         return row
     row.found = "%s, seed %d, %.1f us" % (bad.verdict, bad.seed, bad.ns / 1000)
     row.is_found = bad.verdict == wanted
+    if not row.is_found:
+        row.found += ", but %s is promised" % wanted
     again = hunting.run(hunting.Options("gallery_" + name), bad.seed, tag="-again")
     if again.hash != bad.hash:
         row.is_found, row.found = False, row.found + ", and otherwise when it is replayed"
-    seeds = range(1, min(bad.seed, most_fixed) + 1)
-    worse = first_bad("gallery_%s_fixed" % name, seeds)
+    last = max(bad.seed, fixed_seeds)
+    worse = first_bad("gallery_%s_fixed" % name, range(1, last + 1))
     row.is_fixed = worse is None
-    row.fixed = "passes 1..%d" % seeds[-1] if row.is_fixed else \
+    row.fixed = "passes 1..%d" % last if row.is_fixed else \
         "%s, seed %d" % (worse.verdict, worse.seed)
     return row
-
-
-def verdicts():
-    """{name: verdict that is promised} of the hunted entries, as the kernel lists them."""
-    known = hunting.programs()
-    return {name: known.get("gallery_" + name, ("none",))[0] for name in names("HUNTED")}
