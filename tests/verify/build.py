@@ -8,8 +8,10 @@ they can be put back before each execution.
 import concurrent.futures
 import os
 import re
-import subprocess
 
+import children
+
+LAST_RESORT = 900	# seconds for one call of a compiler
 OUT = "build/verify"
 HARTS = {"threads": 4, "relacy": 3}
 # The configuration is `perf`, in which checks and statistics are compiled out: each of their
@@ -32,8 +34,7 @@ class Broken(Exception):
 
 
 def call(words):
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True)
+    done = children.run(words, LAST_RESORT)
     if done.returncode:
         raise Broken("%s\n%s" % (" ".join(words), done.stdout))
     return done.stdout

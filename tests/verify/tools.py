@@ -6,10 +6,12 @@ import subprocess
 import time
 
 import build
+import children
 import code_table
 import model_table
 
-LAST_RESORT = 300	# seconds; nothing that works comes near it
+LAST_RESORT = 1800	# seconds; nothing that works comes near it
+LOOKS = 10		# in a row at which all threads of a program were asleep
 
 
 class Verdict:
@@ -54,22 +56,32 @@ def run_threads(words, log):
     env = dict(os.environ, TSAN_OPTIONS="halt_on_error=1 exitcode=66 report_signal_unsafe=0 "
                "report_thread_leaks=0")
     with open(log, "w+b") as out:
-        child = subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=out,
-                                 stderr=subprocess.STDOUT, start_new_session=True)
-        last, same, began = None, 0, time.monotonic()
-        while child.poll() is None and same < 10 and time.monotonic() - began < LAST_RESORT:
-            try:
-                child.wait(0.3)
-            except subprocess.TimeoutExpired:
-                now = switches(child.pid)
-                same = same + 1 if now is not None and now == last else 0
-                last = now
-        if child.poll() is None:
-            os.killpg(child.pid, 9)
-            child.wait()
-            return "asleep" if same >= 10 else "late", ""
+        child = children.start(words, env=env, stdin=subprocess.DEVNULL, stdout=out,
+                               stderr=subprocess.STDOUT)
+        try:
+            same = watch(child)
+            ended = child.poll() is not None
+        finally:
+            children.end(child)
+        if not ended:
+            return "asleep" if same >= LOOKS else "late", ""
         out.seek(0)
         return child.returncode, out.read().decode("utf-8", "replace")
+
+
+def watch(child):
+    """Returns when the child has ended, is asleep for good, or is late; at how many looks in a row
+    it was asleep."""
+    last, same, began = None, 0, time.monotonic()
+    while same < LOOKS and time.monotonic() - began < LAST_RESORT:
+        try:
+            child.wait(0.3)
+            break
+        except subprocess.TimeoutExpired:
+            now = switches(child.pid)
+            same = same + 1 if now is not None and now == last else 0
+            last = now
+    return same
 
 
 def judge_threads(program, subject, quick, log):
@@ -90,9 +102,7 @@ def judge_threads(program, subject, quick, log):
 def judge_relacy(program, subject, quick, log):
     executions, rounds = code_table.RELACY[subject]
     executions = executions // 4 if quick else executions
-    done = subprocess.run([program, str(executions), str(rounds)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", timeout=LAST_RESORT)
+    done = children.run([program, str(executions), str(rounds)], LAST_RESORT)
     with open(log, "w") as f:
         f.write(done.stdout)
     m = re.search(r"^execution (\d+): (\w+(?: \w+)*) \(", done.stdout, re.M)
@@ -148,21 +158,17 @@ def search(folder, defines, options):
     """pan's own words; with the trail, if it found something."""
     safety = [] if "-a" in options else ["-DSAFETY"]
     defs = ["-D" + d for d in defines]
-    made = subprocess.run(["spin", "-a", *defs, "model.pml"], cwd=folder, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    made = children.run(["spin", "-a", *defs, "model.pml"], LAST_RESORT, cwd=folder)
     if made.returncode or "error" in made.stdout.lower():
         raise build.Broken(made.stdout)
-    made = subprocess.run(["gcc", "-O2", "-w", "-DMEMLIM=4000", "-DCOLLAPSE", "-DNFAIR=4", *safety,
-                           "-o", "pan", "pan.c"], cwd=folder, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    made = children.run(["gcc", "-O2", "-w", "-DMEMLIM=4000", "-DCOLLAPSE", "-DNFAIR=4", *safety,
+                         "-o", "pan", "pan.c"], LAST_RESORT, cwd=folder)
     if made.returncode:
         raise build.Broken(made.stdout)
-    done = subprocess.run(["./pan", "-m2000000", "-w24", *options], cwd=folder, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LAST_RESORT)
-    text = done.stdout
+    text = children.run(["./pan", "-m2000000", "-w24", *options], LAST_RESORT, cwd=folder).stdout
     if os.path.exists(folder + "/model.pml.trail"):
-        text += subprocess.run(["spin", "-t", "-p", "-g", *defs, "model.pml"], cwd=folder,
-                               text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+        text += children.run(["spin", "-t", "-p", "-g", *defs, "model.pml"], LAST_RESORT,
+                             cwd=folder).stdout
         os.unlink(folder + "/model.pml.trail")
     return text
 
@@ -175,7 +181,10 @@ def judge_model(said, log):
         return Verdict(False, "search did not end", count, True, log)
     if errors.group(1) == "0":
         return Verdict(False, "", count, log=log)
-    first = re.search(r"pan:\d+: (.*)", said).group(1)
+    first = re.search(r"pan:\d+: (.*)", said)
+    if not first:
+        return Verdict(False, "an error without its kind", count, True, log)
+    first = first.group(1)
     kind = "deadlock" if "invalid end state" in first else \
         "no progress" if "non-progress" in first or "acceptance" in first else "promise"
     return Verdict(True, kind, count, log=log)
