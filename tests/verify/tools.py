@@ -11,6 +11,7 @@ import code_table
 import model_table
 
 LAST_RESORT = 1800	# seconds; nothing that works comes near it
+MUTANT_TRIES = 12	# with pthreads, each longer than the one before, up to 16 times
 LOOKS = 10		# in a row at which all threads of a program were asleep
 
 
@@ -84,10 +85,20 @@ def watch(child):
     return same
 
 
-def judge_threads(program, subject, quick, log):
+def judge_threads(program, subject, quick, log, mutant):
+    """A mutant that only harts which meet badly can show is given more and longer runs until they
+    do: on a busy machine a hart may do all its rounds before the next one begins."""
     cases, rounds = code_table.THREADS[subject]
     rounds = rounds // 4 if quick else rounds
-    status, text = run_threads(["setarch", "-R", program, str(cases), str(rounds), "1"], log)
+    for seed in range(1, 1 + (MUTANT_TRIES if mutant else 1)):
+        verdict = judge_threads_once(program, cases, rounds << min(seed - 1, 4), seed, log)
+        if verdict.flagged:
+            break
+    return verdict
+
+
+def judge_threads_once(program, cases, rounds, seed, log):
+    status, text = run_threads(["setarch", "-R", program, str(cases), str(rounds), str(seed)], log)
     runs = "%d x %d x %d" % (cases, build.HARTS["threads"], rounds)
     if status == 0:
         return Verdict(False, "", runs, log=log)
@@ -99,7 +110,7 @@ def judge_threads(program, subject, quick, log):
                    status != 1, log)
 
 
-def judge_relacy(program, subject, quick, log):
+def judge_relacy(program, subject, quick, log, _):
     executions, rounds = code_table.RELACY[subject]
     executions = executions // 4 if quick else executions
     done = children.run([program, str(executions), str(rounds)], LAST_RESORT)
@@ -123,7 +134,7 @@ def program(subject, tool, mutant, _, quick):
             path = "%s/%s/%s/program" % (build.OUT, tool, subject)
         judge = judge_threads if tool == "threads" else judge_relacy
         # A mutant ends when it is flagged: it is given the whole of the runs even in a short form.
-        return judge(path, subject, quick and not mutant, log)
+        return judge(path, subject, quick and not mutant, log, mutant)
     except (build.Broken, subprocess.TimeoutExpired) as wrong:
         with open(log, "w") as f:
             f.write(str(wrong))
