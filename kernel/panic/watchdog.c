@@ -22,7 +22,9 @@
  * not let go. (A circle is found at once, by who closes it: kernel/wait/chain.c.)
  *
  * The verdict is not by the clock: what counts are beats that the guard itself has executed without
- * any progress of the other one, more of them the more harts share the machine below. Threads that
+ * any progress of the other one, more of them the more harts share the machine below. There is no
+ * telling a hart that hangs from one that the machine below does not run, so there are many: half a
+ * minute. "watchdog=N" asks for N beats instead (MISSES_MIN at least), 0 for no watch. Threads that
  * wait: stall.c.
  *
  * No locks but those of timers: each hart writes its own part, the guard the rest. Two that take
@@ -47,7 +49,8 @@
 #include "lib/printf.h"
 
 #define BEAT_NS (NS_PER_SEC / 2)
-#define MISSES_MIN 16
+#define MISSES 60u
+#define MISSES_MIN 16u
 #define NOBODY UINT32_MAX
 
 struct watched {
@@ -69,6 +72,7 @@ static struct watched watched[CONFIG_MAX_HARTS];
 /* Relaxed, each a lone value. */
 static atomic_u32 guard = {NOBODY};
 static atomic_ulong beats;
+static unsigned misses = MISSES; /* constant after watchdog_start */
 
 static void guard_begins(void);
 static void beat(struct timer *t);
@@ -81,13 +85,14 @@ static unsigned patience(void);
 
 void watchdog_start(void)
 {
-	uint64_t on = 1;
+	uint64_t asked = MISSES;
 
-	bootargs_get_u64(fdt_bootargs(arch_info.fdt), "watchdog", &on);
-	if (!on) {
+	bootargs_get_u64(fdt_bootargs(arch_info.fdt), "watchdog", &asked);
+	if (!asked) {
 		log_info("watchdog: off");
 		return;
 	}
+	misses = (unsigned)MAX(MIN(asked, (uint64_t)UINT16_MAX), (uint64_t)MISSES_MIN);
 	for (unsigned i = 0; i < nr_harts; i++) {
 		timer_init(&watched[i].beat, beat);
 		timer_init(&watched[i].deadman, deadman);
@@ -281,5 +286,5 @@ static void watch_promise(const struct hart_meta *h, struct watched *w)
 
 static unsigned patience(void)
 {
-	return MISSES_MIN + hart_mask_weight(&harts_online);
+	return misses + hart_mask_weight(&harts_online);
 }
