@@ -31,7 +31,7 @@
 #define NAME_MAX 120
 #define STEP_NS NS_PER_MS
 #define LAST_RESORT_NS (300 * NS_PER_SEC)
-#define LEAK_LOOKS 50
+#define LEAK_LOOKS 3000
 
 LINKSET_DECLARE(ktest, const struct ktest);
 
@@ -126,6 +126,15 @@ unsigned ktest_harts(void)
 	return hart_mask_weight(&harts_online);
 }
 
+struct hart_meta *ktest_hart(unsigned n)
+{
+	unsigned hart = hart_mask_first(&harts_online);
+
+	for (n %= ktest_harts(); n > 0; n--)
+		hart = hart_mask_next(&harts_online, hart);
+	return harts[hart];
+}
+
 uint32_t ktest_random(uint64_t *state)
 {
 	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -166,15 +175,6 @@ static void helper_body(void *arg)
 		g->fn(self->i, g->arg);
 }
 
-static unsigned nth_online(unsigned n)
-{
-	unsigned hart = hart_mask_first(&harts_online);
-
-	for (n %= ktest_harts(); n > 0; n--)
-		hart = hart_mask_next(&harts_online, hart);
-	return hart;
-}
-
 static bool start_helper(struct helper *helper)
 {
 	struct hart_mask where;
@@ -185,7 +185,7 @@ static bool start_helper(struct helper *helper)
 	if (!helper->thread)
 		return false;
 	hart_mask_zero(&where);
-	hart_mask_set(&where, nth_online(helper->i));
+	hart_mask_set(&where, ktest_hart(helper->i)->index);
 	sched_set_affinity(helper->thread, &where);
 	thread_run(helper->thread);
 	return true;

@@ -18,6 +18,8 @@
 #include "lib/linkset.h"
 #include "lib/types.h"
 
+struct hart_meta;
+
 struct ktest {
 	const char *suite, *name;
 	void (*fn)(void);
@@ -92,8 +94,9 @@ bool ktest_wait_step(struct ktest_wait *wait);
  * there was no memory. Thread, may sleep.
  */
 bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg);
-/* Harts online now. */
+/* Harts online now; the n-th of them, modulo their number. */
 unsigned ktest_harts(void);
+struct hart_meta *ktest_hart(unsigned n);
 /* Pseudo-random numbers: same ones in each run for one `state` start value. */
 uint32_t ktest_random(uint64_t *state);
 

@@ -91,18 +91,38 @@ KTEST(irqlock, excludes_without_queue)
 	torture_with(NULL, IRQLOCK_TAS);
 }
 
+/* Helper 0 holds the lock until helper 1 parks for it. */
+static void hold_until_parked(unsigned i, unused_arg void *arg) UNCHECKED_LOCKING
+{
+	unsigned long parked = lock_stat_read(&torture_class, LOCK_PARKED);
+
+	if (i == 0)
+		irqlock_acquire(&lock);
+	else
+		while (!atomic_load_bool(&holder_holds, acquire))
+			relax();
+	atomic_store_bool(&holder_holds, true, release);
+	while (i == 0 && lock_stat_read(&torture_class, LOCK_PARKED) == parked)
+		relax();
+	if (i > 0)
+		irqlock_acquire(&lock);
+	irqlock_release(&lock);
+}
+
 KTEST(irqlock, parks_and_is_woken_without_any_timer)
 {
 	static const struct irqlock_tuning all_park = {0, 0, 0, 1, 4, 0, false};
-	unsigned long parked = lock_stat_read(&torture_class, LOCK_PARKED);
+	struct irqlock_tuning saved = irqlock_tuning;
 
 	torture_with(&all_park, IRQLOCK_QUEUE);
 	if (!CONFIG_LOCKSTAT || ktest_harts() < 2)
 		return;
-	/* Two must meet for one to park: again, until they did. */
-	for (unsigned i = 0; i < 100 && lock_stat_read(&torture_class, LOCK_PARKED) == parked; i++)
-		torture_with(&all_park, IRQLOCK_QUEUE);
-	ktest_check(lock_stat_read(&torture_class, LOCK_PARKED) > parked, "nobody parked");
+	irqlock_tuning = all_park;
+	for (unsigned i = 0; i < 20; i++) {
+		reset_holder();
+		ktest_parallel(2, hold_until_parked, NULL);
+	}
+	irqlock_tuning = saved;
 }
 
 /* Helper 0 lets the others park, gives the lock up and takes it back before the woken one is there.
@@ -141,7 +161,7 @@ KTEST(irqlock, is_passed_while_the_head_sleeps)
 	}
 	irqlock_tuning = passes;
 	/* The one that was woken may be quicker; it comes, but not by a deadline. */
-	for (unsigned n = 0; n < 1000 && !passed; n++) {
+	for (unsigned n = 0; n < 100000 && !passed && !ktest_failed(); n++) {
 		reset_holder();
 		ktest_parallel(ktest_harts(), pass_a_sleeper, &passed);
 	}
@@ -400,9 +420,10 @@ KTEST(irqlock, a_parked_waiter_keeps_the_messages_of_others)
 		for (unsigned h = 0; h < nr_harts; h++)
 			hart_call_init(&messages[h], message_came, NULL);
 		ktest_parallel(n, message_to_waiters, NULL);
-		ktest_check(ktest_eventually(atomic_load_u32(&nr_messages, relaxed) == n - 1),
-			"%u of %u calls ran", (unsigned)atomic_load_u32(&nr_messages, relaxed),
-			n - 1);
+		for (unsigned h = 0; h < nr_harts; h++)
+			ktest_check(ktest_eventually(hart_call_done(&messages[h])), "hart %u", h);
+		ktest_check(atomic_load_u32(&nr_messages, relaxed) == n - 1, "%u of %u calls ran",
+			(unsigned)atomic_load_u32(&nr_messages, relaxed), n - 1);
 	}
 	irqlock_tuning = saved;
 }

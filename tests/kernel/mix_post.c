@@ -63,6 +63,13 @@ static void desk_init(void (*fn)(struct mixwork *w))
 	desk.b = 0;
 }
 
+/* Nothing of it is left, nor on a work thread's list: it may be made anew. */
+static void desk_done(const char *what)
+{
+	wait_check_idle(&desk.lock.pi, what);
+	mixlock_destroy(&desk.lock);
+}
+
 static struct hart_meta *first_hart(void)
 {
 	return harts[hart_mask_first(&harts_online)];
@@ -87,7 +94,7 @@ KTEST(mix, free_lock_runs_the_post_at_once)
 	hart_call(first_hart(), post_in_handler, &next);
 	ktest_check(seen(&desk.run) == 2);
 	ktest_check(!in_interrupt() && !lock_thread()->posted_work);
-	wait_check_idle(&desk.lock.pi, "after two posts");
+	desk_done("after two posts");
 }
 
 KTEST(mix, posts_to_a_held_lock_run_at_its_unlock_in_order)
@@ -109,7 +116,7 @@ KTEST(mix, posts_to_a_held_lock_run_at_its_unlock_in_order)
 	ktest_check(seen(&desk.run) == next, "%u of %u", seen(&desk.run), next);
 	for (unsigned i = 0; i < next; i++)
 		ktest_check(desk.log.who[i] == i, "place %u has %u", i, desk.log.who[i]);
-	wait_check_idle(&desk.lock.pi, "after the unlock");
+	desk_done("after the unlock");
 }
 
 static unsigned again_left;
@@ -132,7 +139,7 @@ KTEST(mix, work_may_post_itself_again)
 	ktest_check(ktest_eventually(seen(&desk.run) == 3 * MIXLOCK_THREAD_MAX + 1), "%u",
 		seen(&desk.run));
 	ktest_check(ktest_eventually(!pilock_owner(&desk.lock.pi)));
-	wait_check_idle(&desk.lock.pi, "after itself");
+	desk_done("after itself");
 }
 
 /* ---- Bounds --------------------------------------------------------------------------------- */
@@ -166,7 +173,7 @@ KTEST(mix, unlocking_thread_runs_64_and_a_work_thread_the_rest)
 	ktest_check(ktest_eventually(seen(&desk.run) == ITEMS), "%u", seen(&desk.run));
 	ktest_check(seen(&run_elsewhere) == ITEMS - 64);
 	ktest_check(ktest_eventually(!pilock_owner(&desk.lock.pi)));
-	wait_check_idle(&desk.lock.pi, "after the work thread");
+	desk_done("after the work thread");
 }
 
 static void lock_late(void *arg)
@@ -195,7 +202,7 @@ KTEST(mix, rest_of_the_queue_goes_to_the_first_waiter)
 	mixlock_unlock(&desk.lock);
 	thread_join(t, NULL);
 	ktest_check(log.who[0] == 64 && log.who[1] == 64 + 5, "%u %u", log.who[0], log.who[1]);
-	wait_check_idle(&desk.lock.pi, "after the waiter");
+	desk_done("after the waiter");
 }
 
 /* A handler's own item posts more than a handler may run. */
@@ -232,7 +239,7 @@ KTEST(mix, handler_runs_its_own_item_and_8_others)
 	ktest_check(ktest_eventually(seen(&desk.run) == 29), "%u", seen(&desk.run));
 	ktest_check(seen(&run_in_handler) == 8);
 	ktest_check(ktest_eventually(!pilock_owner(&desk.lock.pi)));
-	wait_check_idle(&desk.lock.pi, "after the handler");
+	desk_done("after the handler");
 }
 
 /* ---- Handlers that try ---------------------------------------------------------------------- */
@@ -265,7 +272,7 @@ KTEST(mix, handler_may_try_and_never_waits)
 	ktest_check(mixlock_try(&desk.lock));
 	ktest_check(!mixlock_try(&desk.lock));
 	mixlock_unlock(&desk.lock);
-	wait_check_idle(&desk.lock.pi, "after the tries");
+	desk_done("after the tries");
 }
 
 /* A handler that holds the lock until somebody waits for it. */
@@ -315,7 +322,7 @@ KTEST(mix, thread_waits_for_a_handler_and_the_chain_ends_there)
 	hart_call(first_hart(), hold_until_awaited, NULL);
 	thread_join(t, NULL);
 	ktest_check(seen(&handler_held) == 1 && seen(&waiter_got) == 1);
-	wait_check_idle(&desk.lock.pi, "after the handler");
+	desk_done("after the handler");
 }
 
 /* ---- Priority ------------------------------------------------------------------------------- */
@@ -331,6 +338,7 @@ KTEST(mix, pending_post_boosts_the_holder_until_it_is_drained)
 	ktest_check(self->prio_effective == POST_PRIO, "%u", self->prio_effective);
 	mixlock_unlock(&desk.lock);
 	ktest_check(self->prio_effective == 0, "%u", self->prio_effective);
+	desk_done("after a boost");
 }
 
 static struct mutex behind;
@@ -360,6 +368,7 @@ KTEST(mix, boost_of_a_post_goes_along_the_chain)
 	ktest_check(self->prio_effective == 0);
 	thread_join(t, NULL);
 	ktest_check(seen(&desk.run) == 1);
+	desk_done("after the chain");
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */
@@ -388,7 +397,7 @@ KTEST(mix, posted_work_that_may_sleep_is_reported_in_either_context)
 	hart_call(first_hart(), post_first, NULL);
 	ktest_check(ktest_reports_seen() == 3);
 	ktest_check(seen(&desk.run) == 2);
-	wait_check_idle(&desk.lock.pi, "after misuse");
+	desk_done("after misuse");
 }
 
 static void lock_in_handler(void *arg)
@@ -410,7 +419,7 @@ KTEST(mix, locking_in_a_handler_is_reported)
 	ktest_expect_reports(KIND_OWNERSHIP);
 	mixlock_unlock(&desk.lock);
 	ktest_check(ktest_reports_seen() == 1);
-	wait_check_idle(&desk.lock.pi, "after misuse");
+	desk_done("after misuse");
 }
 
 static struct completion event;
@@ -440,4 +449,5 @@ KTEST(mix, waiting_for_what_posted_work_signals_with_the_lock_held_is_reported)
 	mixlock_unlock(&desk.lock);
 	ktest_check(ktest_reports_seen() == 1);
 	ktest_check(wait_for_completion_timeout(&event, 0) == -ETIMEDOUT);
+	desk_done("after the event");
 }

@@ -176,4 +176,5 @@ KTEST(mix, every_post_of_all_handlers_runs_once_in_order_under_the_lock)
 		storm.a, posted, seen(&storm.holds));
 	mixlock_unlock(&storm.lock);
 	wait_check_idle(&storm.lock.pi, "after the storm");
+	mixlock_destroy(&storm.lock);
 }

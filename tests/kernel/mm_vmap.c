@@ -88,7 +88,8 @@ KTEST(mm_vmap, addresses_are_not_used_again_before_a_flush)
 	}
 }
 
-KTEST(mm_vmap, shoot_downs_are_batched)
+/* Flushes for 100 ranges that come and go. */
+static uint64_t flushes_for_100(void)
 {
 	struct vmap_info before, after;
 
@@ -97,16 +98,28 @@ KTEST(mm_vmap, shoot_downs_are_batched)
 	for (unsigned i = 0; i < 100; i++) {
 		void *va = vmap_alloc(PAGE_SIZE);
 
-		ktest_require(va, "no range");
-		vunmap(va);
+		ktest_check(va, "no range");
+		if (va)
+			vunmap(va);
 	}
 	vmap_flush();
 	vmap_info(&after);
-	/* 100 one by one; whoever else unmaps meanwhile adds hardly any. */
-	ktest_check(after.flushes - before.flushes < 20, "%lu flushes for 100 ranges",
-		(unsigned long)(after.flushes - before.flushes));
-	ktest_check(after.flushes > before.flushes, "and at least one");
-	ktest_check(after.lazy_ranges == 0 || after.lazy_ranges < 5, "%zu left", after.lazy_ranges);
+	return after.flushes - before.flushes;
+}
+
+KTEST(mm_vmap, shoot_downs_are_batched)
+{
+	struct vmap_info info;
+	uint64_t n = UINT64_MAX;
+
+	/* One by one there were 100 each time; whoever else unmaps meanwhile adds some. */
+	for (unsigned try = 0; try < 100 && n >= 20 && !ktest_failed(); try++)
+		n = flushes_for_100();
+	ktest_check(n < 20, "%lu flushes for 100 ranges", (unsigned long)n);
+	ktest_check(n > 0, "not even one");
+	/* Others may leave one at any time; a flush takes them all. */
+	ktest_check(ktest_eventually((vmap_flush(), vmap_info(&info), !info.lazy_ranges)),
+		"%zu left", info.lazy_ranges);
 }
 
 /* ---- All harts ------------------------------------------------------------------------------ */
@@ -148,6 +161,8 @@ static atomic_u32 spin_go, spin_up;
 
 static void spin_with_irqs_off(unsigned worker, void *arg)
 {
+	void *va;
+
 	if (worker > 0) {
 		arch_irq_disable();
 		atomic_add_u32(&spin_up, 1, release);
@@ -158,14 +173,11 @@ static void spin_with_irqs_off(unsigned worker, void *arg)
 	}
 	while (atomic_load_u32(&spin_up, acquire) < *(unsigned *)arg - 1)
 		relax();
-	for (unsigned i = 0; i < 10; i++) {
-		void *va = vmap_alloc(PAGE_SIZE);
-
-		ktest_check(va, "no range");
-		if (va)
-			vunmap(va);
-		vmap_flush();
-	}
+	va = vmap_alloc(PAGE_SIZE);
+	ktest_check(va, "no range");
+	if (va)
+		vunmap(va);
+	vmap_flush();
 	atomic_store_u32(&spin_go, 1, release);
 }
 
@@ -177,9 +189,11 @@ KTEST(mm_vmap, harts_that_wait_with_interrupts_off_answer_shoot_downs)
 		ktest_skip("one hart");
 		return;
 	}
-	atomic_store_u32(&spin_go, 0, relaxed);
-	atomic_store_u32(&spin_up, 0, relaxed);
-	ktest_parallel(n, spin_with_irqs_off, &n);
+	for (unsigned i = 0; i < 10; i++) {
+		atomic_store_u32(&spin_go, 0, relaxed);
+		atomic_store_u32(&spin_up, 0, relaxed);
+		ktest_parallel(n, spin_with_irqs_off, &n);
+	}
 }
 
 KTEST(mm_vmap, absurd_requests_fail)

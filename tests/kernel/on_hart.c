@@ -6,7 +6,8 @@
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 
-#define LAST_RESORT_NS (60 * NS_PER_SEC)
+#define STEP_NS (NS_PER_MS / 4)
+#define LAST_RESORT_STEPS (300 * NS_PER_SEC / STEP_NS)
 
 struct thread *spawn_on(unsigned hart, const char *name, void (*fn)(void *arg), void *arg)
 {
@@ -62,18 +63,15 @@ unsigned online_count(void)
 bool wait_count(const atomic_u32 *counter, uint32_t want)
 {
 	uint32_t seen = atomic_load_u32(counter, acquire);
-	uint64_t since = clock_now_ns();
+	uint64_t still = 0;
 
-	while (seen < want) {
+	while (seen < want && still < LAST_RESORT_STEPS) {
 		uint32_t now;
 
-		sched_sleep_ns(NS_PER_MS / 4);
+		sched_sleep_ns(STEP_NS);
 		now = atomic_load_u32(counter, acquire);
-		if (now != seen)
-			since = clock_now_ns();
-		else if (clock_now_ns() - since > LAST_RESORT_NS)
-			return false;
+		still = now == seen ? still + 1 : 0;
 		seen = now;
 	}
-	return true;
+	return seen >= want;
 }

@@ -31,7 +31,7 @@ static inline unsigned counted(const atomic_u32 *counter)
 
 /*
  * Sleeps until *counter has reached `want`. As long as the counter moves there is patience; false
- * if it has not moved for a very long time: the last resort against a test that hangs.
+ * if it has not moved over very many sleeps: the last resort against a test that hangs.
  */
 bool wait_count(const atomic_u32 *counter, uint32_t want);
 

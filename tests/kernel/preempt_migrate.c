@@ -188,7 +188,7 @@ KTEST(preempt, wake_up_with_interrupts_off_preempts_when_they_open)
 		ktest_check(!atomic_load_bool(&off.ran, relaxed));
 		irq_on();
 		/* A hart may go on for a little before it takes a pending interrupt. */
-		for (unsigned n = 0; n < 1000 && !atomic_load_bool(&off.ran, relaxed); n++)
+		for (unsigned n = 0; n < 100000 && !atomic_load_bool(&off.ran, relaxed); n++)
 			arch_pause();
 		ktest_check(atomic_load_bool(&off.ran, relaxed), "not preempted when SIE opened");
 		thread_join(off.better, NULL);

@@ -290,8 +290,8 @@ KTEST(sched, realtime_thread_that_is_preempted_goes_on_elsewhere)
 	thread_run(high);
 	/* Two harts for two threads, whenever this one sleeps. */
 	low_turns = atomic_load_u32(&rts[0].turns, relaxed);
-	ktest_check(ktest_eventually(gets_on(0, low_turns) && gets_on(1, 0)));
-	ktest_check(sched_hart_of(high) == hart && sched_hart_of(low) != hart);
+	ktest_check(ktest_eventually(gets_on(0, low_turns) && gets_on(1, 0) &&
+		sched_hart_of(high) == hart && sched_hart_of(low) != hart));
 	atomic_store_bool(&rts[0].stop, true, relaxed);
 	atomic_store_bool(&rts[1].stop, true, relaxed);
 	thread_join(low, NULL);

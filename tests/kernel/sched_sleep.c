@@ -84,7 +84,8 @@ KTEST(sched, kill_does_not_end_a_plain_sleep)
 	}
 	ktest_check(atomic_load_u32(&plain.woken, relaxed) == woken, "it was woken");
 	atomic_store_bool(&plain.over, true, relaxed);
-	ktest_check(sched_wake(t));
+	/* If it has been preempted on its way to sleep until now, it looks by itself. */
+	sched_wake(t);
 	thread_join(t, NULL);
 }
 

@@ -201,10 +201,15 @@ static void nothing(void)
 KTEST(trap, a_reservation_does_not_survive_a_switch)
 {
 	uint32_t word = 0;
+	int failed = 1;
 
-	ktest_check(reservation_over_call(&word, nothing) == 0, "it did not even survive a call");
-	ktest_check(reservation_over_call(&word, switch_there_and_back) != 0,
-		"the store after a switch was made");
+	/* Without a switch it does: unless an interrupt comes in between, or for no reason. */
+	for (unsigned try = 0; try < 1000 && failed; try++)
+		failed = reservation_over_call(&word, nothing);
+	ktest_check(!failed, "it did not even survive a call");
+	for (unsigned try = 0; try < 100; try++)
+		ktest_check(reservation_over_call(&word, switch_there_and_back) != 0,
+			"the store after a switch was made");
 }
 
 /* ---- FP unit ------------------------------------------------------------------------------- */
@@ -323,9 +328,17 @@ KTEST(trap, a_copy_that_faults_says_so_and_one_that_does_not_copies_exactly)
 
 /* ---- Waiting for interrupts ------------------------------------------------------------------ */
 
+/* An interrupt that was cleared stays so; true: no other hart's came in between. */
+static bool clears_for_good(void)
+{
+	arch_ipi_self();
+	return arch_ipi_clear() && !arch_ipi_clear() && !arch_ipi_pending();
+}
+
 KTEST(trap, waiting_for_an_ipi_ends_at_once_if_one_is_pending_and_leaves_it)
 {
 	uintptr_t enabled;
+	unsigned try = 0;
 
 	irq_off();
 	enabled = csr_read(sie);
@@ -333,8 +346,9 @@ KTEST(trap, waiting_for_an_ipi_ends_at_once_if_one_is_pending_and_leaves_it)
 	arch_wait_ipi(false);
 	ktest_check(arch_ipi_pending(), "the wait took the interrupt away");
 	ktest_check(csr_read(sie) == enabled, "sie was not restored");
-	ktest_check(arch_ipi_clear(), "it was not pending");
-	ktest_check(!arch_ipi_clear() && !arch_ipi_pending(), "it can't be cleared");
+	while (!clears_for_good() && try < 1000)
+		try++;
+	ktest_check(try < 1000, "it can't be cleared");
 	/* If somebody's announcement was merged with ours, its handler must come. */
 	arch_ipi_self();
 	irq_on();

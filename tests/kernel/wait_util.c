@@ -32,7 +32,7 @@ bool wait_until_queued(struct waitq *wq, unsigned n)
 	return ktest_eventually(wait_queue_length(wq) == n);
 }
 
-static unsigned effective(const struct thread *t)
+unsigned prio_of(const struct thread *t)
 {
 	unsigned prio;
 
@@ -45,7 +45,7 @@ static unsigned effective(const struct thread *t)
 
 bool wait_until_prio(const struct thread *t, unsigned prio)
 {
-	return ktest_eventually(effective(t) == prio);
+	return ktest_eventually(prio_of(t) == prio);
 }
 
 void wait_check_idle(struct pilock *l, const char *what)

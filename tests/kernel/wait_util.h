@@ -26,6 +26,8 @@ struct thread *wait_spawn(const char *name, void (*fn)(void *arg), void *arg, un
 unsigned wait_queue_length(struct waitq *wq);
 /* Sleeps until `n` threads are in the queue; false after a very long time. */
 bool wait_until_queued(struct waitq *wq, unsigned n);
+/* t's effective priority, looked at anew. */
+unsigned prio_of(const struct thread *t);
 /* Sleeps until t's effective priority is `prio`; false after a very long time. */
 bool wait_until_prio(const struct thread *t, unsigned prio);
 /* The lock is free, nobody waits, nobody inherits by it. */

