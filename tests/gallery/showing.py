@@ -97,7 +97,10 @@ class Listed:
 
 def listed():
     """The kernel's own list, which is that of the sources."""
-    known = Listed(boot("gallery", "list")[1], hunting.programs())
+    status, text = boot("gallery", "list")
+    if status:
+        raise hunting.Failed("the list ended with %s (%d)" % (launcher.exit_name(status), status))
+    known = Listed(text, hunting.programs())
     known.demand_whole(names("CHECKED"), names("HUNTED"))
     return known
 

@@ -112,11 +112,11 @@ class Options:
 
 
 class Run:
-    """What one boot said."""
+    """What one boot said. `verdict` and `hash` are empty if it did not get that far."""
 
     def __init__(self, seed, status, text):
         self.seed, self.status, self.text = seed, status, text
-        self.verdict, self.event, self.ns, self.hash = NO_END, 0, 0, ""
+        self.verdict, self.event, self.ns, self.hash = "", 0, 0, ""
         self.entries = re.findall(r"^hunt-entry: (\S+)$", text, re.M)
         self.orders = 0
         for index, word in re.findall(r"^hunt-orders: (\d+) ([0-9a-f]+)$", text, re.M):
@@ -131,6 +131,15 @@ class Run:
     @property
     def passed(self):
         return self.verdict == "pass"
+
+    def demand_verdict(self, log):
+        """Only the guest judges. A time limit of the host says nothing about the program."""
+        if self.verdict:
+            return self
+        end = "had to be ended after %d seconds" % LAST_RESORT \
+            if self.status == launcher.TIMED_OUT else \
+            "ended with %s (%d)" % (launcher.exit_name(self.status), self.status)
+        raise Failed("seed %d: the guest %s and gave no verdict%s" % (self.seed, end, log))
 
     def report(self):
         """What the kernel had to say about it, without the boot and the lines for us."""
@@ -167,14 +176,13 @@ def run(options, seed, schedule=None, stop=0, story=False, tag="", guest=None):
     status = guest.run()
     if status == launcher.NOT_STARTED:
         raise Failed("QEMU did not run: %s" % guest.output.strip())
-    found = Run(seed, status, read_log(log))
-    if found.verdict == NO_END and status != launcher.TIMED_OUT:
-        raise Failed("seed %d: the guest ended with %s (%d) and gave no verdict: see %s"
-                     % (seed, launcher.exit_name(status), status, os.path.relpath(log, ROOT)))
-    return found
+    return Run(seed, status, read_log(log)).demand_verdict(": see " + os.path.relpath(log, ROOT))
 
 
 def read_log(log):
+    """What the guest said, if it came to say anything."""
+    if not os.path.exists(log):
+        return ""
     with open(log, encoding="utf-8", errors="replace", newline="") as f:
         return f.read().replace("\r", "")
 
@@ -183,11 +191,14 @@ def programs():
     """{name: (verdict that is expected, within how many seeds, what it is)}."""
     os.makedirs(OUT, exist_ok=True)
     log = os.path.join(OUT, "programs.log")
+    if os.path.exists(log):
+        os.unlink(log)
     guest = launcher.Guest(smp=1, mem=MEM, kernel=KERNEL, icount=0, serial_file=log,
                            append='relax=turn watchdog=0 shell=kernel run="hunt"',
                            timeout=LAST_RESORT)
-    guest.run()
+    status = guest.run()
     found = re.findall(r"^hunt-program: (\S+) (\S+) (\d+) (.*)$", read_log(log), re.M)
-    if not found:
-        raise Failed("the kernel lists no programs: see %s" % os.path.relpath(log, ROOT))
+    if status or not found:
+        raise Failed("the kernel lists no programs and ends with %s (%d): see %s"
+                     % (launcher.exit_name(status), status, os.path.relpath(log, ROOT)))
     return {name: (verdict, int(within), what) for name, verdict, within, what in sorted(found)}

@@ -2,7 +2,6 @@
 """Hunts: a seed is a run, bit for bit; planted bugs are found; what is right passes."""
 import os
 import re
-import subprocess
 import sys
 
 import pytest
@@ -11,35 +10,43 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "hunt"))
 
 import hunting
+import children
 import launcher
 import shrinking
 import telling
+from guest import EXIT, LAST_RESORT
 
 RUN = os.path.join(hunting.ROOT, "tests/hunt/run")
 RIGHT = ["abba_fixed", "reentry_fixed", "wakeup_fixed", "post_fixed", "handoff_fixed", "nested"]
+SEEDS = 200	# within which a planted bug has to show
 
 
 def command(*words, **environment):
     """What `make hunt` and `make replay` call: status and output."""
-    done = subprocess.run([sys.executable, "-B", RUN] + list(words), cwd=hunting.ROOT, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, env=dict(os.environ, **environment))
+    done = children.run([sys.executable, "-B", RUN] + list(words), LAST_RESORT, cwd=hunting.ROOT,
+                        env=dict(os.environ, **environment))
     return done.returncode, done.stdout
+
+
+def fake_qemu(path, text):
+    path.write_text("#!/bin/bash\n%s\n" % text)
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture
 def busy():
     """Host processes that leave QEMU no quiet core."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
-    yield
+    loops = [children.start([sys.executable, "-c", "while True: pass"]) for _ in range(3)]
+    yield loops
     for loop in loops:
-        loop.kill()
-        loop.wait()
+        children.end(loop)
 
 
 def test_one_seed_is_one_run(busy):
     options = hunting.Options("nested")
     runs = [hunting.run(options, 11, tag="-%d" % n) for n in range(10)]
+    assert all(loop.poll() is None for loop in busy)
     assert len({(r.hash, r.event, r.ns) for r in runs}) == 1
     assert runs[0].passed and runs[0].event > 1000
 
@@ -49,7 +56,9 @@ def test_what_is_asked_of_a_run_does_not_change_it():
     plain = hunting.run(options, 4)
     asked = [hunting.run(options, 4, story=True), hunting.run(options, 4, stop=1234),
              hunting.run(options, 4, schedule=plain.entries)]
-    assert {r.hash for r in asked} == {plain.hash}
+    assert re.fullmatch(r"[0-9a-f]{16}", plain.hash) and plain.passed
+    assert {(r.verdict, r.event, r.hash) for r in asked} == \
+        {(plain.verdict, plain.event, plain.hash)}
 
 
 def test_seeds_differ():
@@ -66,6 +75,7 @@ def test_a_changed_schedule_is_another_run():
 @pytest.mark.parametrize("name", ["abba", "reentry", "wakeup", "post", "handoff"])
 def test_planted_bug_is_found(name):
     expected, within, _ = hunting.programs()[name]
+    assert within <= SEEDS
     status, text = command("hunt", "PROG=" + name, "SEEDS=1..%d" % within)
     assert status == 0, text
     assert re.search(r"^ +\d+  %s " % expected, text, re.M), text
@@ -91,7 +101,7 @@ def test_what_is_right_passes_under_chaos(name):
 
 def test_shrinking_leaves_a_needed_part():
     options = hunting.Options("abba")
-    seed = next(s for s in range(1, 21) if not hunting.run(options, s).passed)
+    seed = next(s for s in range(1, SEEDS + 1) if not hunting.run(options, s).passed)
     whole = hunting.run(options, seed)
     status, text = command("hunt", "PROG=abba", "SHRINK=1", "SEED=%d" % seed)
     assert status == 0, text
@@ -129,12 +139,37 @@ def test_other_builds_are_said():
 
 def test_runs_that_do_not_repeat_end_the_hunt(tmp_path):
     """A QEMU whose every other run has another clock stands for a machine that does not repeat."""
-    qemu, count = tmp_path / "qemu", tmp_path / "count"
-    qemu.write_text("#!/bin/bash\necho >>%s\nshift=$(($(wc -l <%s) %% 2))\n"
-                    "exec qemu-system-riscv64 \"${@/shift=0/shift=$shift}\"\n" % (count, count))
-    qemu.chmod(0o755)
-    status, text = command("hunt", "PROG=nested", "SEEDS=1..3", QEMU=str(qemu))
+    count = tmp_path / "count"
+    qemu = fake_qemu(tmp_path / "qemu", "echo >>%s\nshift=$(($(wc -l <%s) %% 2))\n"
+                     "exec qemu-system-riscv64 \"${@/shift=0/shift=$shift}\"" % (count, count))
+    status, text = command("hunt", "PROG=nested", "SEEDS=1..3", QEMU=qemu)
     assert status == 2 and "runs do not repeat here" in text, text
+
+
+# What a run leaves that is no verdict: silence up to the time limit, an end without a word, a
+# verdict without the hash of the run.
+NO_VERDICTS = {
+    "had to be ended after 2 seconds": (2, "exec sleep 1000"),
+    "ended with ok (0)": (LAST_RESORT, "true"),
+    "ended with panic": (LAST_RESORT, 'for w; do case $w in file:*) echo "hunt: program=nested '
+                         'seed=1 harts=4 verdict=deadlock event=3 ns=4" >"${w#file:}";; esac; done;'
+                         ' exit %d' % EXIT["EXIT_PANIC"]),
+}
+
+
+@pytest.mark.parametrize("said", NO_VERDICTS)
+def test_a_run_without_a_verdict_of_the_guest_is_no_finding(tmp_path, monkeypatch, said):
+    limit, text = NO_VERDICTS[said]
+    monkeypatch.setattr(hunting, "LAST_RESORT", limit)
+    options = hunting.Options("nested", qemu=fake_qemu(tmp_path / "qemu", text))
+    with pytest.raises(hunting.Failed, match=re.escape(said) + ".* and gave no verdict"):
+        hunting.run(options, 1)
+
+
+def test_two_runs_without_a_verdict_do_not_repeat_each_other(tmp_path):
+    status, text = command("hunt", "PROG=nested", "SEEDS=1..3",
+                           QEMU=fake_qemu(tmp_path / "qemu", "true"))
+    assert status == 2 and "gave no verdict" in text and not re.search(r"^ +1 ", text, re.M), text
 
 
 def test_gdb_stops_once_and_the_run_goes_on():

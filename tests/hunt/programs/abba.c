@@ -47,6 +47,6 @@ static void end(void)
 }
 
 HUNT_PROGRAM(abba, .help = "two irqlocks in both orders", .threads = 2, .rounds = 40,
-	.begin = begin, .thread = opposed, .end = end, .fails = "deadlock", .within = 10);
+	.begin = begin, .thread = opposed, .end = end, .fails = "deadlock", .within = 200);
 HUNT_PROGRAM(abba_fixed, .help = "two irqlocks in one order", .threads = 2, .rounds = 12,
 	.begin = begin, .thread = ordered, .end = end);

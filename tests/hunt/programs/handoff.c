@@ -134,6 +134,6 @@ static void end(void)
 }
 
 HUNT_PROGRAM(handoff, .help = "a baton handed to a waiter who gives up", .threads = 2, .rounds = 30,
-	.begin = begin, .thread = by_hand, .end = end_by_hand, .fails = "wrong", .within = 60);
+	.begin = begin, .thread = by_hand, .end = end_by_hand, .fails = "wrong", .within = 200);
 HUNT_PROGRAM(handoff_fixed, .help = "the mutex with waiters that give up", .threads = 4,
 	.rounds = 12, .begin = begin, .thread = by_mutex, .end = end);

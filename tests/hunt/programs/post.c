@@ -94,6 +94,6 @@ static void end(void)
 
 HUNT_PROGRAM(post, .help = "work left after the holder's last look", .threads = 1, .rounds = 40,
 	.begin = begin, .thread = lossy_thread, .handler = lossy_handler, .end = end,
-	.fails = "wrong", .within = 30);
+	.fails = "wrong", .within = 200);
 HUNT_PROGRAM(post_fixed, .help = "work posted to a mixed lock", .threads = 3, .rounds = 12,
 	.begin = begin, .thread = thread, .handler = handler, .end = end);

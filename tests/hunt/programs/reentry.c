@@ -83,6 +83,6 @@ static void end(void)
 
 HUNT_PROGRAM(reentry, .help = "a handler takes what its own hart's thread holds", .threads = 1,
 	.rounds = 12, .begin = begin, .thread = bare_thread, .handler = bare_handler, .end = end,
-	.fails = "deadlock", .within = 10);
+	.fails = "deadlock", .within = 200);
 HUNT_PROGRAM(reentry_fixed, .help = "the same with an irqlock", .threads = 1, .rounds = 12,
 	.begin = begin, .thread = thread, .handler = handler, .end = end);

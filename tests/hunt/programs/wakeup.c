@@ -62,6 +62,6 @@ static void whole(unsigned me)
 }
 
 HUNT_PROGRAM(wakeup, .help = "a wake-up between the look and the sleep", .threads = 2, .rounds = 40,
-	.begin = begin, .thread = lossy, .fails = "deadlock", .within = 30);
+	.begin = begin, .thread = lossy, .fails = "deadlock", .within = 200);
 HUNT_PROGRAM(wakeup_fixed, .help = "the same with a wait queue", .threads = 2, .rounds = 12,
 	.begin = begin, .thread = whole);
