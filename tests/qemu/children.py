@@ -13,7 +13,8 @@ import subprocess
 
 def bound(words):
     """The words of a command that dies with its starter."""
-    return ["setpriv", "--pdeathsig", "KILL"] * bool(shutil.which("setpriv")) + list(words)
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] * bool(setpriv) + list(words)
 
 
 _live = set()

@@ -11,8 +11,10 @@ import sys
 
 import pytest
 
+import children
 import launcher
 from guest import LAST_RESORT, ROOT
+from screen import Screen
 
 REAL = ["cat", "chmod", "dirname", "env", "flock", "grep", "mkdir", "mktemp", "rm", "seq", "sh",
         "touch", "tr", "true"]
@@ -79,11 +81,9 @@ class Machine:
         for mark in marks:
             (self.bin / mark).touch()
         calls = self.bin / "calls"
-        done = subprocess.run(["sh", str(self.config / "deps.sh"), "all"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=LAST_RESORT,
-                              env={"PATH": str(self.bin), "FAKES": str(self.bin),
-                                   "CALLS": str(calls), **variables})
+        done = children.run(["sh", str(self.config / "deps.sh"), "all"], LAST_RESORT,
+                            env={"PATH": str(self.bin), "FAKES": str(self.bin),
+                                 "CALLS": str(calls), **variables})
         return done.returncode, done.stdout, calls.read_text() if calls.exists() else ""
 
 
@@ -154,15 +154,13 @@ def test_broken_source_of_apt_is_shown_and_no_obstacle(tmp_path):
 def qemu_that_says(tmp_path, version, cpus="rv64"):
     path = tmp_path / "qemu"
     path.write_text("#!/bin/sh\ncase $1 in\n--version) echo '%s' ;;\n-cpu) echo '%s' ;;\n"
-                    "*) sleep 1000 ;;\nesac\n" % (version, cpus))
+                    "*) exec sleep 1000 ;;\nesac\n" % (version, cpus))
     path.chmod(0o755)
     return str(path)
 
 
 def tool(words, **variables):
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, timeout=LAST_RESORT,
-                          env={**os.environ, "BIOS": "", "QEMU": "", **variables})
+    done = children.run(words, LAST_RESORT, env={**os.environ, "BIOS": "", "QEMU": "", **variables})
     return done.returncode, done.stdout
 
 
@@ -202,9 +200,29 @@ def test_firmware_that_says_nothing_gets_a_hint(tmp_path):
     code = ("import launcher; launcher.SILENCE = 1; "
             "launcher.interactive(launcher.Guest(bios=%r), %r)"
             % (str(tmp_path / "zeros"), str(tmp_path / "serial.log")))
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "tests/qemu")}) as process:
+    process = children.start([sys.executable, "-B", "-c", code], stdin=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True,
+                             env={**os.environ, "PYTHONPATH": str(ROOT / "tests/qemu")})
+    try:
         first = process.stderr.readline()
-        process.terminate()
+    finally:
+        children.end(process)
+        process.stderr.close()
     assert first.startswith("Nothing was said for 1 seconds"), first
+
+
+def test_a_prompt_counts_only_while_it_stands_on_the_terminal():
+    """What guest.Shell waits for: a line of the log may take the prompt off and put it back."""
+    screen = Screen()
+    prompt = "\rinterlock> \x1b[K"
+    screen.feed(prompt + "har" + "\r\x1b[K[1.0] hart 3: online\r\n" + prompt + "har" + "ts\r\n")
+    assert screen.rows == ["[1.0] hart 3: online", "interlock> harts"] and screen.row() == ""
+    for c in "0 online\r\n" + prompt + "\r\x1b[K":
+        screen.feed(c)
+    assert screen.rows[2:] == ["0 online"] and screen.row() == ""
+    screen.feed("late\r\n" + prompt)
+    assert screen.rows[3:] == ["late"] and screen.row() == "interlock>"
+    screen.feed("hxrtss\b \b\r\x1b[12C")
+    assert screen.row() == "interlock> hxrts"
+    screen.feed("\rinterlock> harts\x1b[K\r\x1b[11CH\x1b[1;31m\x1b[D\a")
+    assert screen.row() == "interlock> Harts"
