@@ -52,13 +52,14 @@ noreturn void kernel_main(void)
 
 	check_tree();
 	log_init();
+	/* From here on this hart knows its number, and what it says bears it. */
+	hart_discover();
 	read_options();
 	say_machine();
 
 	mm_early_init();
 	mm_init();
 
-	hart_discover();
 	thread_init();
 	sched_init();
 	pi_init();

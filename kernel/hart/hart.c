@@ -58,6 +58,7 @@ void hart_attach(struct hart_meta *h, unsigned index)
 {
 	assert(index < nr_harts && !harts[index]);
 	h->index = index;
+	h->lock.index = index;
 	h->hartid = (uintptr_t)found[index].hartid;
 	h->isa = found[index].isa;
 	h->mmu_type = found[index].mmu;

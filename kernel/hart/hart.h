@@ -108,7 +108,8 @@ static inline bool hart_is_online(const struct hart_meta *h)
 const char *hart_state_name(enum hart_state s);
 
 /* Reads the harts of the tree: who is usable, nr_harts, and which of them boot_hart is. Takes no
- * memory: the others get theirs in kernel/task/bringup.c. Boot hart, once, nothing held. */
+ * memory: the others get theirs in kernel/task/bringup.c. Boot hart, once, nothing held, before
+ * anything is kept or said by a hart's index. */
 void hart_discover(void);
 /*
  * Starts every hart that is HART_OFFLINE: all calls first, then waits for arrivals by progress, not

@@ -98,7 +98,12 @@ def test_any_boot_hart():
     for _ in range(6):
         got = run("harts", smp=4)
         assert got.status == EXIT["EXIT_OK"] and online(got.text) == 4, got.text
-        seen.update(got.lines(r"boot hart(?:id)?\D*(\d+)"))
+        boot = got.lines(r"hart (\d+): hartid \d+, the boot hart")
+        assert len(boot) == 1, got.text
+        # What it said before it listed the harts bears its own number, too.
+        for first in ("boot arguments:", "machine:", "firmware:", "memory:"):
+            assert set(got.lines(r"\] hart (\d+): " + first)) == set(boot), got.text
+        seen.update(boot)
     assert seen, "the boot log does not name the boot hart"
 
 
