@@ -248,6 +248,9 @@ void interrupt_ipi(void);
 void interrupt_external(void);
 bool interrupt_exit(struct trap_frame *frame);
 void interrupt_preempt(void);
+/* In place of the latter, on the interrupt stack: the thread has no room for it on its own stack,
+ * goes on, and is to be interrupted again before long. */
+void interrupt_put_off(void);
 
 /*
  * A fault of the kernel that no fixup covers (page fault, illegal instruction, misaligned,

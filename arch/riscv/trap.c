@@ -14,8 +14,9 @@
 #include "lib/assert.h"
 
 #define CAUSE_IRQ_BIT (1ul << (__riscv_xlen - 1))
-/* A thread is preempted only if so much of its stack is left for the way through the scheduler. */
-#define PREEMPT_ROOM 1536
+/* A thread is preempted only if so much of its stack is left for the way through the scheduler; the
+ * checker's search for cycles is on it, and takes most of that. */
+#define PREEMPT_ROOM (CONFIG_LOCKCHECK ? 4096 : 1536)
 
 static bool preempt_room(uintptr_t sp);
 static bool on_guard_page(const struct hart_meta *h, uintptr_t addr);
@@ -43,7 +44,12 @@ bool trap_interrupt(struct trap_frame *frame)
 		kernel_fault(frame, &fault);
 	}
 	}
-	return interrupt_exit(frame) && preempt_room(frame->sp);
+	if (!interrupt_exit(frame))
+		return false;
+	if (preempt_room(frame->sp))
+		return true;
+	interrupt_put_off();
+	return false;
 }
 
 void trap_exception(struct trap_frame *frame, enum stack_state where)

@@ -11,6 +11,7 @@
 #include "kernel/irq/irq.h"
 #include "kernel/lock/check.h"
 #include "kernel/lock/point.h"
+#include "kernel/lock/relax.h"
 #include "kernel/time/timer.h"
 #include "lib/assert.h"
 
@@ -52,6 +53,12 @@ bool interrupt_exit(struct trap_frame *frame unused_arg)
 void interrupt_preempt(void)
 {
 	preempt_hook();
+}
+
+void interrupt_put_off(void)
+{
+	if (relax_arm_tick)
+		relax_arm_tick();
 }
 
 void interrupt_timer(void)
