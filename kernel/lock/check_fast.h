@@ -138,9 +138,9 @@ INLINE bool check_irqlock_release(
 /* A thread that may sleep, and whose run keeps no history. */
 INLINE bool plain_thread(const struct lock_thread *t)
 {
-	/* `panicking` may be another hart's by now; ours would not run a thread. */
-	return arch_irq_enabled() && t && !lock_hart()->panicking && !t->preempt_depth &&
-		!t->posted_work && !t->seq_writers && !t->run.depth;
+	/* With SIE on no report is being printed here. */
+	return arch_irq_enabled() && t && !t->preempt_depth && !t->posted_work && !t->seq_writers &&
+		!t->run.depth;
 }
 
 /* Are the edges to both interrupt contexts known, of a lock that is held with interrupts on? */

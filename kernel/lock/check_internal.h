@@ -49,10 +49,14 @@ static inline bool in_handler(const struct lock_hart *h)
 /* The newest record of the lock, NULL: none. */
 struct held_lock *held_find(struct held_lock *held, unsigned nr, const void *lock);
 
-/* False where nothing may be checked: a report is being printed here, or nothing runs here yet. */
+/*
+ * False where nothing may be checked: a report is being printed here, or nothing runs here yet. Who
+ * prints has SIE off. With it on, `h` may be the hart of a moment ago, which prints by now: what it
+ * says is not for a thread that has left it, whose records would lack this lock then.
+ */
 static inline bool checking(const struct lock_hart *h)
 {
-	return h && h->thread && !h->panicking;
+	return h && h->thread && (!h->panicking || arch_irq_enabled());
 }
 
 static inline void print_pc(uintptr_t pc)
