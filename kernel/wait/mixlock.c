@@ -66,6 +66,11 @@ void mixlock_init(struct mixlock *m, struct lock_class *class) UNCHECKED_LOCKING
 
 void mixlock_destroy(struct mixlock *m)
 {
+	/* Posts whose run is still due: what was passed on runs here, what runs is waited for. */
+	while (pilock_owner(&m->pi)) {
+		mixlock_lock(m);
+		mixlock_unlock(m);
+	}
 	if (work_cancel_sync(&m->drain))
 		check_unpin(m);
 	/* Whoever gave the lock up last is through with it. */

@@ -59,7 +59,8 @@ void mixlock_drain(struct work *w);
 void mixlock_init(struct mixlock *m, struct lock_class *class);
 /* Before its memory goes, unless nothing was ever posted to it: nobody holds it or comes for it any
  * more; memory that is freed with the lock's rest on a work thread's list is a report. Returns when
- * no work thread has it on its list. Not from work that a work thread runs. Thread, may sleep. */
+ * all that was posted has run, and no work thread has it on its list. Not from work that a work
+ * thread runs. Thread, may sleep. */
 void mixlock_destroy(struct mixlock *m);
 
 #define MIXLOCK_INLINE LOCK_INLINE

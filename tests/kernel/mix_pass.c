@@ -225,6 +225,26 @@ KTEST(mix, thread_gets_at_once_what_waits_behind_other_work)
 	wait_check_idle(&relay.lock.pi, "after the thread");
 }
 
+/* Whose work thread does not come to it: the one that destroys the lock runs what is left. */
+KTEST(mix, no_post_is_lost_when_the_lock_is_destroyed)
+{
+	struct hart_meta *h = harts[hart_mask_first(&harts_online)];
+	struct work gate;
+
+	relay_init();
+	mixwork_init(&relay.item[0], post_the_others);
+	work_init(&gate, wait_at_gate);
+	hart_call(h, queue_gate, &gate);
+	wait_for_completion(&relay.entered);
+	hart_call(h, post_in_handler, NULL);
+	ktest_check(is_passed() && seen(&relay.run) == MIXLOCK_HANDLER_MAX);
+	mixlock_destroy(&relay.lock);
+	check_all_in_order(1, HANDLER_ITEMS - 1);
+	atomic_store_u32(&relay.gate_open, 1, release);
+	work_flush(&gate);
+	wait_check_idle(&relay.lock.pi, "after it was destroyed");
+}
+
 KTEST(mix, thread_with_interrupts_off_runs_as_few_as_a_handler)
 {
 	unsigned here;
