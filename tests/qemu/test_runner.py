@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `make test` itself makes of results: failed, skipped, missing, and the lines at its end."""
+"""What `make test` and `make bench` make of results: failed, skipped, missing, inconclusive."""
 import importlib.machinery
 import importlib.util
 import xml.etree.ElementTree as xml
@@ -9,12 +9,21 @@ import pytest
 from guest import ROOT
 
 
-@pytest.fixture(scope="module")
-def runner():
-    loader = importlib.machinery.SourceFileLoader("runner", str(ROOT / "tests/run"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("runner", loader))
+def load(path):
+    loader = importlib.machinery.SourceFileLoader(path.replace("/", "_"), str(ROOT / path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def runner():
+    return load("tests/run")
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return load("tests/bench/run")
 
 
 def boots(runner):
@@ -70,3 +79,34 @@ def test_what_gave_no_result_has_failed(runner, capsys):
         raise OSError("no such program")
     assert [r.ok for r in runner.Job("host", ["a", "b"], broken).run()] == [False, False]
     assert runner.Report().close() and capsys.readouterr().out == "0 passed, 0 failed\n"
+
+
+@pytest.mark.parametrize("tries, verdict, measured", [
+    ([[3, 3, 3, 3]], "ok", 1),
+    ([[1, 1, 1, 1]], "FAILED", 1),
+    ([[1, 1, 1, 9], [1, 1, 3, 3]], "ok", 2),
+    ([[1, 1, 1, 9], [1, 1, 1, 1]], "FAILED", 2),
+    ([[1, 1, 1, 9]] * 3, "inconclusive", 3)])
+def test_a_ratio_fails_only_if_its_whole_range_misses_the_bound(bench, capsys, tries, verdict,
+                                                                measured):
+    asked = []
+    table = bench.Table()
+
+    def measure(attempt):
+        asked.append(attempt)
+        return tries[attempt]
+    bench.judged_ratio(table, "what", measure, 2)
+    assert asked == list(range(measured))
+    assert table.close() == (verdict == "FAILED")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-1] == verdict
+    assert lines[1:-1] == (["1 inconclusive"] if verdict == "inconclusive" else [])
+    assert lines[-1] == "%d passed, %d failed" % (verdict == "ok", verdict == "FAILED")
+
+
+def test_shares_are_those_of_all_rounds(bench, monkeypatch):
+    text = "".join("contend: round=%d kind=irqlock harts=2 acquired=9 ns=5 least=%d most=10\n"
+                   % (r, r % bench.ROUNDS) for r in range(2 * bench.ROUNDS))
+    monkeypatch.setattr(bench, "boot", lambda *_: text)
+    shares = bench.Contest("kernel", 2, 9, 9, 1).ratios("share")
+    assert shares == [n / 10 for n in range(bench.ROUNDS)]
