@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 
+from tree import CODE
+
 # ---- Includes ------------------------------------------------------------------------------
 
 # Rooms of kernel/ from the lowest to the highest; rooms of one row may include each other.
@@ -40,7 +42,7 @@ def includer_rule(path):
 def layers(tree):
     """Includes name the whole path and point downwards."""
     problems = []
-    for path in tree.some(".c", ".h", ".S"):
+    for path in tree.some(*CODE, ".S"):
         for n, line in enumerate(tree.lines(path), 1):
             m = re.match(r"\s*#\s*include\s+(\"[^\"]+\"|<[^>]+>)", line)
             if not m:
@@ -91,9 +93,9 @@ def upwards(path, name):
 # ---- Sizes ---------------------------------------------------------------------------------
 
 FILE_MAX, FUNCTION_MAX, LINE_MAX, NESTING_MAX = 500, 70, 100, 3
-TEXT = (".c", ".h", ".S", ".py", ".sh", ".mk", "Makefile", "tests/run", "tests/qemu/run",
-        "tests/check/run", "tests/bench/run", "tests/qemu/doctor", "tests/verify/run",
-        ".ci/run", "Kconfig")
+# What runs has no ending: `run` of a folder and those beside it.
+TEXT = CODE + (".S", ".pml", ".py", ".sh", ".mk", "Makefile", "Kconfig", "/run", "/doctor",
+               "/lockdiff", "/recipe")
 
 
 def width(line):
@@ -115,7 +117,7 @@ def sizes(tree):
             if width(line) > LINE_MAX:
                 problems.append("%s:%d: has %d columns, %d are the most"
                                 % (path, n, width(line), LINE_MAX))
-        if path.endswith((".c", ".h")):
+        if path.endswith(CODE):
             problems += long_functions(path, lines)
             problems += deep_functions(path, code_only(tree.text(path)).splitlines())
     return problems

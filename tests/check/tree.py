@@ -17,6 +17,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MUTANTS = "tests/check/mutants"
+CODE = (".c", ".h", ".cc", ".hh")
 
 
 class Tree:
@@ -36,7 +37,8 @@ class Tree:
         return [p for p in self.paths if p.endswith(endings)]
 
     def c(self):
-        return self.some(".c", ".h")
+        """C, and the C++ of tools that can be had in that alone."""
+        return self.some(*CODE)
 
     def exists(self, path):
         """Also true for what the real tree has, so that a mutant may include it."""

@@ -79,7 +79,7 @@ def build_machine(tool):
         return
     # relacy's headers are not free of warnings.
     call(["g++", "-std=gnu++17", "-O2", "-g", "-w", "-fno-pie", *DEFINES, "-DHARTS=%d" % harts,
-          "-c", "tests/verify/machine_relacy.cc", "-o", own])
+          "-I.", "-c", "tests/verify/machine_relacy.cc", "-o", own])
 
 
 def link(tool, objects, out):

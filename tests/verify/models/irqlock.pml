@@ -20,8 +20,8 @@
  *	give		irqlock_give and park_kick
  *
  * -DPOLICY=QUEUE|FIFO|TAS, -DHANDLER: hart 0's handler takes lock HANDLER_TAKES, once. -DNESTED:
- * two locks; hart 1 takes B, then A (in the order of ranks), the others take A. A hart has one node,
- * which is asserted; -DTWO_NODES: as if each context had one.
+ * two locks; hart 1 takes B, then A (in the order of ranks), the others take A. A hart has one
+ * node, which is asserted; -DTWO_NODES: as if each context had one.
  */
 #define QUEUE 0
 #define FIFO 1

@@ -2,9 +2,9 @@
 /*
  * Calls on a hart that stops and comes back (kernel/hart/call.c, leaf.c).
  *
- * Hart R takes interrupts, closes its mailbox, is off (what is pending is lost) and comes back, once
- * or twice; two harts call it in general: each waits for its answer; two have it flush what they
- * changed. Read-modify-writes are single steps; a plain store waits in its hart's store buffer
+ * Hart R takes interrupts, closes its mailbox, is off (what is pending is lost) and comes back,
+ * once or twice; two harts call it in general: each waits for its answer; two have it flush what
+ * they changed. Read-modify-writes are single steps; a plain store waits in its hart's store buffer
  * (slow_*), and loads may pass it, until a full fence or whenever it likes. Nothing is ever sent
  * again: no answer hangs on a time.
  *

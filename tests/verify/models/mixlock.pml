@@ -5,7 +5,8 @@
  * Threads 0 and 1 lock and unlock; handlers on their harts post items while SIE is set (a handler's
  * thread stands still meanwhile); thread 1 posts one, too, and item 0 posts itself again once from
  * its own function; the work thread drains. What one atomic access of the source does is one step.
- * wq.lock is a lock (irqlock.pml), taken with interrupts off. Sleeping waits for `wake` (waitq.pml).
+ * wq.lock is a lock (irqlock.pml), taken with interrupts off. Sleeping waits for `wake`
+ * (waitq.pml).
  *
  *	here		there
  *	post		mixlock_post: the claim of `queued`, take_or_append, run, release_posts

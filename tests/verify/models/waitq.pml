@@ -17,9 +17,9 @@
  *	fire		limit_reached: fired, release, then wake
  *	waker		the condition, then waitq_wake_all
  *
- * -DNO_WAKER, -DNO_TIMER: without them. The thread ends: no wake-up and no time limit is lost. A wait
- * that says woken found a wake, one that says timed out was fired; after a wake the condition is
- * true.
+ * -DNO_WAKER, -DNO_TIMER: without them. The thread ends: no wake-up and no time limit is lost. A
+ * wait that says woken found a wake, one that says timed out was fired; after a wake the condition
+ * is true.
  */
 #define RUNNING 0
 #define SLEEPING 1
