@@ -72,7 +72,7 @@ static void print_member(const struct chain *c, unsigned i)
 	if (h)
 		print_interrupts(h);
 	print_waits(c, i);
-	print_where(h, m->thread, i ? NULL : c->at);
+	print_where(h, m->thread, c->at);
 	if (m->hart)
 		print_held(m->hart->held, held_count(&m->hart->nr_held));
 	if (m->thread)

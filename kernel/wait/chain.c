@@ -243,6 +243,24 @@ bool chain_closes_thread(struct chain *c)
 	return closes(c);
 }
 
+bool chain_find(struct chain *c)
+{
+	c->at = NULL;
+	for (unsigned i = 0; i < nr_lock_harts; i++) {
+		c->m[0] = (struct chain_member){.hart = lock_harts[i]};
+		if (lock_harts[i] && closes(c))
+			return true;
+	}
+	for (unsigned i = 0, end = thread_table_end(); i < end; i++) {
+		const struct thread *t = thread_table_peek(i);
+
+		c->m[0] = (struct chain_member){.thread = t ? &t->lock : NULL};
+		if (t && t->lock.handle && closes(c))
+			return true;
+	}
+	return false;
+}
+
 bool chain_follow(struct chain *c, const struct lock_hart *h, const struct lock_thread *t)
 {
 	struct chain_member next = {.hart = h, .thread = t};

@@ -19,7 +19,7 @@ struct chain_member {
 struct chain {
 	unsigned nr;
 	bool closed;
-	const void *at; /* frame pointer of who found it in its own wait, NULL: a watcher did */
+	const void *at; /* frame pointer of who found it as he waited, NULL: a watcher did */
 	struct chain_member m[CHAIN_MAX];
 };
 
@@ -30,6 +30,11 @@ struct chain {
  */
 bool chain_closes_hart(struct chain *c);
 bool chain_closes_thread(struct chain *c);
+/*
+ * A circle anywhere among all harts and threads, looked for from each of them: for who has seen
+ * that nobody goes on, and is perhaps in none himself. True: the same proof. The same context.
+ */
+bool chain_find(struct chain *c);
 /*
  * The chain that begins with hart `h` or (NULL) with thread `t`, as far as it can be followed: its
  * last member waits for nothing, or for what nobody is known to have. Where several could end a

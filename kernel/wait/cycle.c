@@ -102,6 +102,17 @@ void cycle_look(void)
 	thread_closed();
 }
 
+bool cycle_find(void)
+{
+	struct chain c;
+
+	if (!chain_find(&c))
+		return false;
+	c.at = __builtin_frame_address(0);
+	say(&c);
+	return true;
+}
+
 void cycle_of_one(void)
 {
 	struct chain c = {.nr = 1,

@@ -17,6 +17,8 @@ void cycle_init(void);
 bool cycle_closed(void);
 /* The same for who has them on. Thread. */
 void cycle_look(void);
+/* Nobody goes on: the same for a circle anywhere. For who watches; in none himself, perhaps. */
+bool cycle_find(void);
 /* The running thread asks for a lock that it owns. Reports, likewise. */
 void cycle_of_one(void);
 

@@ -44,13 +44,18 @@ static void drop_cached(void *arg unused_arg)
 /* Not hart_call: its own loop, which is the mistake. */
 static void change_table(unsigned me)
 {
+	struct lock_wait *wait = &lock_thread()->wait;
+
 	hunt_step("is about to change its table");
 	if (!is_fixed)
 		irq_off();
 	hunt_step("is changing its table");
 	hart_call_post(harts[1 - me], &calls[me]);
 	hunt_step("asked the other hart");
+	/* For the card, as hart_call would say it; only its loop would look for the circle. */
+	wait_begins(wait, WAIT_CALL | (is_fixed ? 0 : WAIT_IRQS_OFF), harts[1 - me], NULL, 1 - me);
 	toy_until("an answer", hart_call_done(&calls[me]));
+	wait_ends(wait);
 	if (!is_fixed)
 		irq_on();
 }

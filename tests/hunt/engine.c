@@ -317,6 +317,7 @@ noreturn void engine_deadlock(
 	const char *how, const struct lock_hart *hart, const struct lock_thread *thread)
 {
 	static struct chain chain;
+	uint64_t still = stillness_ns();
 
 	engine_freeze("deadlock");
 	arch_irq_disable();
@@ -326,6 +327,9 @@ noreturn void engine_deadlock(
 										      : "waits",
 			(unsigned)atomic_load_u32(&engine_harts[i].priority, relaxed),
 			(unsigned)engine_harts[i].events);
+	report("  nobody has got further for %u us\n", (unsigned)(still / NS_PER_US));
+	/* A circle of waits is the verdict's reason, whoever it was that noticed. */
+	cycle_find();
 	if (chain_follow(&chain, hart, thread))
 		cycle_report_is_about(&chain);
 	lockcheck_report(KIND_DEADLOCK, "hunt", NULL, NULL, "program %s: %s", program->name, how);

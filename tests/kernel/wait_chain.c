@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Circles of waits that are not for locks alone: reported if they are one, and only then. */
 #include "kernel/lock/relax.h"
+#include "kernel/sched/preempt.h"
+#include "kernel/sched/sched.h"
 #include "kernel/wait/chain.h"
 #include "kernel/wait/completion.h"
 #include "kernel/wait/mutex.h"
@@ -70,6 +72,62 @@ KTEST(chain, waiting_for_one_that_waits_for_the_waiter_is_reported)
 	give(&m);
 	wait_for_completion(&done);
 	thread_join(t, NULL);
+}
+
+/* Owns the mutex, and waits for what its waiter is to signal, once all is prepared. */
+static void owner_waits(void *arg unused_arg)
+{
+	take(&m);
+	count_up(&had);
+	while (!seen(&again))
+		sched_sleep_ns(NS_PER_MS);
+	wait_for_completion(&done);
+	give(&m);
+}
+
+static bool find(struct chain *c)
+{
+	bool found;
+
+	preempt_disable();
+	found = chain_find(c);
+	preempt_enable();
+	return found;
+}
+
+KTEST(chain, a_circle_is_found_by_who_is_not_in_it)
+{
+	struct thread *owner, *signaller;
+	struct chain c;
+
+	ktest_check(!find(&c), "a circle of %u that is none", c.nr);
+	atomic_store_u32(&had, 0, relaxed);
+	atomic_store_u32(&again, 0, relaxed);
+	completion_reset(&done);
+	owner = wait_spawn("owner", owner_waits, NULL, 0);
+	ktest_require(owner);
+	ktest_check(ktest_eventually(seen(&had)), "the owner does not come to its lock");
+	signaller = wait_spawn("signaller", mutex_then_done, NULL, 0);
+	ktest_check(signaller && wait_until_queued(&m.pi.wq, 1), "the signaller does not queue");
+	completion_expect(&done, signaller);
+	ktest_check(!find(&c), "a circle of %u while the owner runs", c.nr);
+	ktest_expect_reports(KIND_DEADLOCK);
+	count_up(&again);
+	if (signaller) {
+		ktest_check(ktest_eventually(find(&c)), "no circle is found");
+		ktest_check(c.closed && c.nr == 2 && c.m[0].thread != c.m[1].thread);
+		for (unsigned i = 0; i < 2; i++)
+			ktest_check(
+				c.m[i].thread == &owner->lock || c.m[i].thread == &signaller->lock);
+	}
+	/* Whoever it was expected from: anybody may complete it. */
+	complete(&done);
+	thread_join(owner, NULL);
+	if (signaller)
+		thread_join(signaller, NULL);
+	/* The owner's own, unless it was woken before it looked. */
+	ktest_check(ktest_reports_seen() <= 1);
+	ktest_check(!find(&c), "a circle of %u that is over", c.nr);
 }
 
 KTEST(chain, a_wait_with_a_deadline_closes_no_circle)

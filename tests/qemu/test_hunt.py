@@ -17,7 +17,8 @@ import telling
 from guest import EXIT, LAST_RESORT
 
 RUN = os.path.join(hunting.ROOT, "tests/hunt/run")
-RIGHT = ["abba_fixed", "reentry_fixed", "wakeup_fixed", "post_fixed", "handoff_fixed", "nested"]
+RIGHT = ["abba_fixed", "reentry_fixed", "wakeup_fixed", "post_fixed", "handoff_fixed",
+         "still_fixed", "nested"]
 SEEDS = 200	# within which a planted bug has to show
 
 
@@ -72,7 +73,7 @@ def test_a_changed_schedule_is_another_run():
     assert hunting.run(options, 3, schedule=[]).hash != plain.hash
 
 
-@pytest.mark.parametrize("name", ["abba", "reentry", "wakeup", "post", "handoff"])
+@pytest.mark.parametrize("name", ["abba", "reentry", "wakeup", "post", "handoff", "still"])
 def test_planted_bug_is_found(name):
     expected, within, _ = hunting.programs()[name]
     assert within <= SEEDS
@@ -97,6 +98,27 @@ def test_what_is_right_passes_under_chaos(name):
     assert status == 0 and "none goes wrong" in text, text
     calm, wild = (hunting.Options(name, chaos=c) for c in (False, True))
     assert hunting.run(calm, 1).hash != hunting.run(wild, 1).hash
+
+
+def test_everybody_stands_still_and_the_circle_is_found_at_once():
+    """Also by a hart that is not in it; at once in virtual time, and by no limit of the host's."""
+    options, noticed = hunting.Options("still"), set()
+    for seed in range(1, SEEDS + 1):
+        run = hunting.run(options, seed)
+        assert run.verdict == "deadlock", run.text
+        line = re.search(r"^lockcheck: kind=deadlock what=cycle .*\bhart=(\d+) .* members=2 "
+                         r"cycle=hart([01])/still/\2>hart([01])/still/\3$", run.text, re.M)
+        assert line and {line.group(2), line.group(3)} == {"0", "1"}, run.text
+        card = re.search(r"^deadlock card: 2 in a circle, .*\n((?: .*\n)+)", run.text, re.M)
+        for n in "12":
+            assert re.search(r"^ %s of 2: hart [01], thread still/[01]\n(  .*\n)*?  waits for "
+                             "the answer of a hart " % n, card.group(1), re.M), run.text
+        still = re.search(r"^  nobody has got further for (\d+) us$", run.text, re.M)
+        assert 1000 <= int(still.group(1)) < 2000, run.text
+        noticed.add(line.group(1))
+        if "2" in noticed and len(noticed) > 1:
+            break
+    assert "2" in noticed, noticed
 
 
 def test_shrinking_leaves_a_needed_part():
