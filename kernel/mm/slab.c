@@ -202,7 +202,8 @@ static uint32_t cut_empty(struct slab_cache *c, unsigned keep)
 {
 	uint32_t chain = BUDDY_NONE, next;
 
-	for (uint32_t i = c->partial; i != BUDDY_NONE && c->nr_empty > keep; i = next) {
+	for (uint32_t i = guarded(&c->lock, c->partial); i != BUDDY_NONE && c->nr_empty > keep;
+		i = next) {
 		struct page *slab = page_of_frame(i);
 
 		next = slab->next;
@@ -249,7 +250,7 @@ static void link_partial(struct slab_cache *c, struct page *slab)
 	uint32_t frame = page_frame(slab);
 
 	slab->prev = BUDDY_NONE;
-	slab->next = c->partial;
+	slab->next = guarded(&c->lock, c->partial);
 	if (c->partial != BUDDY_NONE)
 		page_of_frame(c->partial)->prev = frame;
 	c->partial = frame;
@@ -257,6 +258,7 @@ static void link_partial(struct slab_cache *c, struct page *slab)
 
 static void unlink_partial(struct slab_cache *c, struct page *slab)
 {
+	check_guarded(&c->lock, __func__);
 	if (slab->prev == BUDDY_NONE)
 		c->partial = slab->next;
 	else

@@ -256,8 +256,10 @@ unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how)
 static void change_queue(struct thread *t, struct runq *from, struct runq *to)
 	REQUIRES(&from->lock, &to->lock)
 {
+	check_guarded(&from->lock, __func__);
 	if (from == to)
 		return;
+	check_guarded(&to->lock, __func__);
 	runq_rebase(t, from, to);
 	/* Relaxed: under both locks; thread_runq_lock rechecks. */
 	atomic_store_ptr(&t->rq, to, relaxed);

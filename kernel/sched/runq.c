@@ -93,7 +93,7 @@ void runq_add(struct runq *rq, struct thread *t, enum runq_end end)
 
 	assert(!t->on_rq && !t->is_idle);
 	t->on_rq = true;
-	rq->nr_queued++;
+	guarded(&rq->lock, rq->nr_queued)++;
 	if (prio == PRIO_FAIR) {
 		fair_add(rq, t);
 		rq->nr_fair++;
@@ -113,7 +113,7 @@ void runq_remove(struct runq *rq, struct thread *t)
 
 	assert(t->on_rq && rq->nr_queued);
 	t->on_rq = false;
-	rq->nr_queued--;
+	guarded(&rq->lock, rq->nr_queued)--;
 	if (prio == PRIO_FAIR) {
 		fair_remove(rq, t);
 		rq->nr_fair--;

@@ -137,7 +137,7 @@ bool pi_attach(struct pilock *l, struct thread *owner)
 	struct pi_shard *s = shard_of(owner);
 	bool alive;
 
-	assert(!l->donee);
+	assert(!guarded(&l->wq.lock, l->donee));
 	irqlock_acquire(&s->lock);
 	alive = owner->waiting_entry != &wait_entry_dead;
 	if (alive) {
@@ -152,7 +152,7 @@ bool pi_attach(struct pilock *l, struct thread *owner)
 
 struct thread *pi_detach(struct pilock *l)
 {
-	struct thread *t = l->donee;
+	struct thread *t = guarded(&l->wq.lock, l->donee);
 	struct pi_shard *s;
 	bool changed;
 
@@ -169,7 +169,7 @@ struct thread *pi_detach(struct pilock *l)
 
 struct thread *pi_refresh(struct pilock *l)
 {
-	struct thread *t = l->donee;
+	struct thread *t = guarded(&l->wq.lock, l->donee);
 	uint8_t prio = behind(l);
 	bool changed = false;
 	struct pi_shard *s;

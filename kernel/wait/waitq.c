@@ -104,13 +104,13 @@ void waitq_enqueue(struct waitq *wq, struct wait_entry *e)
 	pi_publish_wait(wq, e);
 	e->queued = true;
 	e->woken = false;
-	rbtree_insert(&wq->waiters, &e->node, waitq_less);
+	rbtree_insert(&guarded(&wq->lock, wq->waiters), &e->node, waitq_less);
 	LOCK_EVENT(waitq_enqueue, wq, wq->lock.class);
 }
 
 void waitq_unlink(struct waitq *wq, struct wait_entry *e)
 {
-	rbtree_remove(&wq->waiters, &e->node);
+	rbtree_remove(&guarded(&wq->lock, wq->waiters), &e->node);
 	e->queued = false;
 }
 
@@ -124,7 +124,7 @@ void waitq_dequeue(struct waitq *wq, struct wait_entry *e)
 
 struct wait_entry *waitq_first(struct waitq *wq)
 {
-	struct rbnode *first = rbtree_first(&wq->waiters);
+	struct rbnode *first = rbtree_first(&guarded(&wq->lock, wq->waiters));
 
 	return first ? entry_of(first) : NULL;
 }
@@ -144,9 +144,9 @@ void waitq_grant(struct waitq *wq, struct wait_entry *e)
 }
 
 /* The entry's owner needs wq.lock to leave, so its thread is there until that is released. */
-void waitq_nudge(unused_arg struct waitq *wq, struct wait_entry *e)
+void waitq_nudge(struct waitq *wq, struct wait_entry *e)
 {
-	e->woken = true;
+	guarded(&wq->lock, e->woken) = true;
 	wait_is_over(&e->thread->lock.wait);
 	LOCK_EVENT(waitq_wake, wq, wq->lock.class);
 	sched_wake(e->thread);
