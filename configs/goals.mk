@@ -25,6 +25,7 @@ test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=debug kernel
 	$(Q)$(MAKE) CONFIG=perf kernel
 	$(Q)$(MAKE) CONFIG=hunt kernel
+	$(Q)$(MAKE) CONFIG=race kernel
 	$(Q)$(MAKE) host
 	@$(PY) -B tests/run
 

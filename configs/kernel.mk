@@ -47,7 +47,8 @@ FOUND := $(sort $(shell find $(wildcard $(FOLDERS)) -name '*.c' -o -name '*.S' !
 CHECKER := $(filter-out kernel/lock/check_report.c,$(wildcard kernel/lock/check*.c)) \
 	kernel/wait/event.c
 STATISTICS := kernel/lock/stat.c
-LEFT_OUT := $(if $(CONFIG_LOCKCHECK),,$(CHECKER)) $(if $(CONFIG_LOCKSTAT),,$(STATISTICS)) \
+LEFT_OUT := $(if $(CONFIG_RACE),,kernel/lock/race.c) \
+	$(if $(CONFIG_LOCKCHECK),,$(CHECKER)) $(if $(CONFIG_LOCKSTAT),,$(STATISTICS)) \
 	$(if $(CONFIG_LOCKPOINTS),,kernel/lock/point.c) \
 	$(if $(CONFIG_LOCKCHECK)$(CONFIG_LOCKSTAT)$(CONFIG_LOCKPOINTS),, \
 		kernel/lock/irqlock_checked.c)
@@ -58,11 +59,23 @@ OBJECTS := $(patsubst %,$(B)/%.o,$(SOURCES))
 $(shell mkdir -p $(B); printf '%s\n' $(OBJECTS) | cmp -s - $(B)/objects || \
 	printf '%s\n' $(OBJECTS) >$(B)/objects)
 
+# Hooks before every plain access (kernel/lock/race.c), but not in what they are made of, nor where
+# tp is not set yet; bulk functions call one for all their bytes. Volatile accesses are told apart:
+# they are the marked ones.
+RACE_FLAGS := -fsanitize=thread --param tsan-distinguish-volatile=1 \
+	--param tsan-instrument-func-entry-exit=0
+RACE_NOT := kernel/lock/race.c arch/riscv/boot.c lib/string.c
+RACE_WRAPPED := memset memcpy memmove
+comma := ,
+ifdef CONFIG_RACE
+$(patsubst %,$(B)/%.o,$(filter-out $(RACE_NOT),$(filter %.c,$(SOURCES)))): RACE := $(RACE_FLAGS)
+endif
+
 # ---- Compiling -----------------------------------------------------------------------------
 $(B)/%.c.o: %.c configs/kernel.mk $(GEN)/autoconf.h
 	$(say) CC $<
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(WARNINGS) $(INCLUDES) $(EXTRA) $(DEPFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(RACE) $(WARNINGS) $(INCLUDES) $(EXTRA) $(DEPFLAGS) -c -o $@ $<
 
 $(B)/%.S.o: %.S configs/kernel.mk $(GEN)/autoconf.h $(GEN)/offsets.h
 	$(say) AS $<
@@ -127,6 +140,7 @@ LDFLAGS := $(subst _zicsr_zifencei,,$(MACHINE)) -static -nostdlib -no-pie -Wl,-n
 $(B)/kernel.elf: $(OBJECTS) $(B)/libfdt.a $(B)/kernel.ld $(B)/objects configs/link.py
 	$(say) LINK $@
 	$(Q)$(PY) configs/link.py --cross '$(CROSS)' --out $@ --machine '$(MACHINE)' -- \
-		$(LDFLAGS) -T $(B)/kernel.ld @$(B)/objects $(B)/libfdt.a -lgcc
+		$(LDFLAGS) $(if $(CONFIG_RACE),$(addprefix -Wl$(comma)--wrap=,$(RACE_WRAPPED))) \
+		-T $(B)/kernel.ld @$(B)/objects $(B)/libfdt.a -lgcc
 
 -include $(OBJECTS:.o=.d) $(GEN)/offsets.d $(B)/kernel.ld.d

@@ -12,6 +12,7 @@
 #include "kernel/hart/call.h"
 #include "kernel/irq/irq.h"
 #include "kernel/lock/point.h"
+#include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/log/ring.h"
@@ -145,6 +146,7 @@ static const char *const known_options[] = {
 	"hunt_story",
 	"hunt_replay",
 	"hunt_chaos",
+	"race",
 };
 
 static bool known(const struct bootarg *arg)
@@ -190,6 +192,19 @@ static void read_chaos(const char *args)
 		lock_chaos_set(seed);
 }
 
+static void read_race(const char *args)
+{
+	uint64_t seed = 1;
+	int err = bootargs_get_u64(args, "race", &seed);
+
+	if (err && err != -ENOENT)
+		log_warn("race=: not a number");
+	if (CONFIG_RACE)
+		race_start(seed);
+	else if (err != -ENOENT)
+		log_warn("race=: this configuration has none (CONFIG=race has)");
+}
+
 /* hartwait= milliseconds, for trees that name harts which never come; hartlate= the index of a hart
  * that is to come late, for tests (the boot hart cannot: then the next one). */
 static void read_hart_options(const char *args)
@@ -226,6 +241,7 @@ static void read_options(void)
 	if (!relax_init(word))
 		log_warn("relax=%s: neither pause nor turn: pause", word);
 	read_chaos(args);
+	read_race(args);
 	read_hart_options(args);
 	if (bootargs_get(args, "shell", word, sizeof(word)) && strcmp(word, "kernel") != 0)
 		log_warn("shell=%s: there is only the kernel's", word);

@@ -79,6 +79,9 @@ SECTIONS
 
 	/DISCARD/ : {
 		*(.comment .note .note.* .riscv.attributes .eh_frame .eh_frame_hdr)
+#if CONFIG_RACE
+		*(.init_array .init_array.*)
+#endif
 	}
 }
 

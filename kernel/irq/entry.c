@@ -42,7 +42,8 @@ bool interrupt_exit(struct trap_frame *frame unused_arg)
 
 	assert(h->lock.irq_depth == 0 && h->lock.irq_nesting == 1);
 	if (CONFIG_LOCKSTAT &&
-		unlikely(arch_time() - h->lock.handler_since > h->lock.longest[SECTION_HANDLER]))
+		unlikely(arch_time() - h->lock.handler_since >
+			lock_longest(&h->lock, SECTION_HANDLER)))
 		lock_section_long(SECTION_HANDLER, h->lock.handler_since, 0);
 	h->lock.irq_nesting = 0;
 	h->lock.in_irq = IRQ_NONE;

@@ -21,6 +21,7 @@
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/lock/run.h"
 #include "kernel/log.h"
@@ -345,7 +346,7 @@ uint64_t irq_count_spurious(void)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < nr_harts; i++)
-		n += serving[i].spurious;
+		n += racy_read(serving[i].spurious, "a statistic");
 	return n;
 }
 
@@ -354,6 +355,6 @@ uint64_t irq_count_unhandled(void)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < nr_harts; i++)
-		n += serving[i].unhandled;
+		n += racy_read(serving[i].unhandled, "a statistic");
 	return n;
 }

@@ -40,6 +40,7 @@ enum report_kind {
 	KIND_IRQ,	/* interrupt-unsafe by the graph */
 	KIND_DEADLOCK,	/* a deadlock that is there: the end is EXIT_DEADLOCK */
 	KIND_LOCKUP,	/* a hart or thread without progress: the end is EXIT_LOCKUP */
+	KIND_RACE,	/* conflicting accesses of plain data (race.h) */
 	KIND_COUNT
 };
 

@@ -49,6 +49,8 @@ static inline bool in_handler(const struct lock_hart *h)
 /* The newest record of the lock, NULL: none. */
 struct held_lock *held_find(struct held_lock *held, unsigned nr, const void *lock);
 
+#define checking_load(x) racy_read(x, "it may be the hart of a moment ago")
+
 /*
  * False where nothing may be checked: a report is being printed here, or nothing runs here yet. Who
  * prints has SIE off. With it on, `h` may be the hart of a moment ago, which prints by now: what it
@@ -56,7 +58,8 @@ struct held_lock *held_find(struct held_lock *held, unsigned nr, const void *loc
  */
 static inline bool checking(const struct lock_hart *h)
 {
-	return h && h->thread && (!h->panicking || arch_irq_enabled());
+	return h && checking_load(h->thread) &&
+		(!checking_load(h->panicking) || arch_irq_enabled());
 }
 
 static inline void print_pc(uintptr_t pc)

@@ -41,6 +41,7 @@ static const char *const kind_names[KIND_COUNT] = {
 	[KIND_IRQ] = "irq",
 	[KIND_DEADLOCK] = "deadlock",
 	[KIND_LOCKUP] = "lockup",
+	[KIND_RACE] = "race",
 };
 
 const char *report_kind_name(enum report_kind kind)

@@ -22,6 +22,7 @@
 
 #include "kernel/arch.h"
 #include "kernel/lock/atomic.h"
+#include "kernel/lock/race.h"
 #include "kernel/lock/waiting.h"
 
 #define HELD_MAX 16u /* locks that one hart or thread may hold at once; more is a report */
@@ -167,6 +168,11 @@ extern unsigned nr_lock_harts; /* no entry at or above it is set; those below ma
 /* Boot hart, no lock held by `h`. */
 void lock_hart_register(struct lock_hart *h, unsigned index, uintptr_t hartid);
 
+static inline uint64_t lock_longest(const struct lock_hart *h, enum lock_section what)
+{
+	return racy_read(h->longest[what], "lock_stat_reset comes at any moment");
+}
+
 /* A section that may be the longest of its hart ends here; it began at `since` (arch_time()). */
 void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin);
 
@@ -185,7 +191,7 @@ static inline void irq_section_end(struct lock_hart *h)
 	if (--h->irq_depth == 0) {
 		if (CONFIG_LOCKSTAT) {
 			if (unlikely(h->irqs_off_end - h->irqs_off_since >
-				    h->longest[SECTION_IRQS_OFF]))
+				    lock_longest(h, SECTION_IRQS_OFF)))
 				lock_section_long(
 					SECTION_IRQS_OFF, h->irqs_off_since, h->irqs_off_pc);
 			h->irqs_off_pc = 0;

@@ -26,6 +26,10 @@
 #define KERNEL_LOCK_HELD_H
 
 #include "kernel/lock/context.h"
+#include "kernel/lock/race.h"
+
+/* A load of a look: what the fences and the second load sort out. */
+#define held_load(x) racy_read(x, "held_look tells a record from a half-written one")
 
 /* The slot, the next one, is filled in but for what makes it a record. The record's writer. */
 static inline void held_publish(struct held_lock *slot, uint8_t *nr, const void *lock)
@@ -51,13 +55,13 @@ static inline void held_push(struct held_lock *held, uint8_t *nr, const void *lo
 /* All but what makes it a record. The checker's fields are its own: who looks may see them torn. */
 static inline void held_copy(struct held_lock *to, const struct held_lock *from)
 {
-	to->class = from->class;
-	to->since = from->since;
-	to->flags = from->flags;
-	to->node = from->node;
-	to->nr_pcs = from->nr_pcs;
+	to->class = held_load(from->class);
+	to->since = held_load(from->since);
+	to->flags = held_load(from->flags);
+	to->node = held_load(from->node);
+	to->nr_pcs = held_load(from->nr_pcs);
 	for (unsigned i = 0; i < HELD_TRACE; i++)
-		to->pcs[i] = from->pcs[i];
+		to->pcs[i] = held_load(from->pcs[i]);
 }
 
 /* The newest one goes. The record's writer, *nr > 0. */
@@ -87,7 +91,7 @@ static inline void held_remove(struct held_lock *held, uint8_t *nr, struct held_
 /* A look from anywhere. False: there is no record in this slot now. */
 static inline bool held_look(const struct held_lock *slot, struct held_lock *out)
 {
-	const void *lock = slot->lock;
+	const void *lock = held_load(slot->lock);
 
 	fence_acquire(); /* partner: held_push */
 	if (!lock)
@@ -96,16 +100,19 @@ static inline bool held_look(const struct held_lock *slot, struct held_lock *out
 	held_copy(out, slot);
 	fence_acquire(); /* partner: held_pop */
 	/* Another lock may have had the slot in between and given it back to this one. */
-	if (slot->class != out->class || slot->pc != out->pc || slot->since != out->since)
+	if (held_load(slot->class) != out->class || held_load(slot->pc) != out->pc ||
+		held_load(slot->since) != out->since)
 		return false;
 	fence_acquire(); /* partner: held_pop */
-	return slot->lock == lock;
+	return held_load(slot->lock) == lock;
 }
 
 /* How many slots to look at. */
 static inline unsigned held_count(const uint8_t *nr)
 {
-	return MIN(*nr, HELD_MAX);
+	unsigned n = held_load(*nr);
+
+	return MIN(n, HELD_MAX);
 }
 
 #endif

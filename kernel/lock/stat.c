@@ -2,6 +2,7 @@
 /* Statistics of locks: the parts of stat.h that are not on the way of an uncontended lock. */
 #include "kernel/lock/stat.h"
 
+#include "kernel/lock/race.h"
 #include "kernel/lock/trace.h"
 #include "lib/hash.h"
 #include "lib/string.h"
@@ -204,7 +205,9 @@ bool lock_stat_lock(unsigned i, struct lock_stat_lock *out)
 
 /* ---- Sections -------------------------------------------------------------------------------- */
 
-/* Each row is its hart's own; others read it as it is. */
+/* Each row is its hart's own; others read it as it is, and forget what it says. */
+#define look(x) racy_read(x, "a statistic, whose parts may be of two moments")
+#define forget(x) racy_write(x, 0, "a statistic, which may be counting on")
 static struct lock_stat_section sections[CONFIG_MAX_HARTS][SECTIONS];
 
 void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin)
@@ -215,9 +218,9 @@ void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin)
 	uint64_t ticks = arch_time() - since;
 
 	/* No beginning: it was not counted, being older than the counting. */
-	if (since && ticks > h->longest[what]) {
-		h->longest[what] = ticks;
-		s->ticks = ticks;
+	if (since && ticks > lock_longest(h, what)) {
+		racy_write(h->longest[what], ticks, "lock_stat_reset comes at any moment");
+		racy_write(s->ticks, ticks, "as above");
 		s->begin = begin;
 		s->kind = h->in_irq;
 		s->nr_pcs = lock_trace(s->pcs, ARRAY_SIZE(s->pcs));
@@ -227,7 +230,16 @@ void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin)
 
 bool lock_stat_section(unsigned hart, enum lock_section what, struct lock_stat_section *out)
 {
-	*out = sections[hart][what];
+	const struct lock_stat_section *s = &sections[hart][what];
+
+	*out = (struct lock_stat_section){
+		.ticks = look(s->ticks),
+		.begin = look(s->begin),
+		.kind = look(s->kind),
+		.nr_pcs = look(s->nr_pcs),
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(out->pcs); i++)
+		out->pcs[i] = look(s->pcs[i]);
 	return out->ticks;
 }
 
@@ -235,7 +247,12 @@ bool lock_stat_section(unsigned hart, enum lock_section what, struct lock_stat_s
 
 void lock_stat_reset_class_slow(struct lock_class *class)
 {
-	memset(class->stats, 0, sizeof(class->stats));
+	/* All of it is of one type. */
+	atomic_ulong *n = (atomic_ulong *)class->stats, *end = (atomic_ulong *)(class->stats + 1);
+
+	static_assert(sizeof(*class->stats) % sizeof(*n) == 0, "statistics are atomic_ulongs");
+	for (; n < end; n++)
+		atomic_store_ulong(n, 0, relaxed);
 }
 
 void lock_stat_reset(void)
@@ -246,8 +263,10 @@ void lock_stat_reset(void)
 		clear_place(&places[i]);
 		atomic_store_ptr(&places[i].lock, NULL, relaxed);
 	}
-	memset(sections, 0, sizeof(sections));
-	for (unsigned i = 0; i < nr_lock_harts; i++)
-		if (lock_harts[i])
-			memset(lock_harts[i]->longest, 0, sizeof(lock_harts[i]->longest));
+	for (unsigned i = 0; i < nr_lock_harts; i++) {
+		for (unsigned what = 0; lock_harts[i] && what < SECTIONS; what++) {
+			forget(sections[i][what].ticks);
+			forget(lock_harts[i]->longest[what]);
+		}
+	}
 }

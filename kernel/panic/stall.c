@@ -18,6 +18,7 @@
 #include "kernel/panic/stall.h"
 
 #include "kernel/lock/check.h"
+#include "kernel/lock/race.h"
 #include "kernel/sched/table.h"
 #include "kernel/wait/cycle.h"
 #include "lib/hash.h"
@@ -42,7 +43,7 @@ void stall_beat(bool well)
 
 		cursor = cursor + 1 < end ? cursor + 1 : 0;
 		t = thread_table_peek(cursor);
-		if (t && t->lock.handle)
+		if (t && racy_read(t->lock.handle, "look judges by waits alone"))
 			look(t);
 	}
 }
@@ -89,7 +90,9 @@ static uint32_t digest(const struct chain *c)
 
 	for (unsigned i = 0; i < c->nr; i++) {
 		const struct thread *t = (const struct thread *)c->m[i].thread;
-		uint32_t part[] = {t->lock.handle, c->m[i].wait.serial, (uint32_t)t->nr_switches};
+		uint32_t handle = racy_read(t->lock.handle, "a change is a sign of life");
+		uint32_t switches = (uint32_t)racy_read(t->nr_switches, "as above");
+		uint32_t part[] = {handle, c->m[i].wait.serial, switches};
 
 		hash = fnv1a_32(hash, part, sizeof(part));
 	}

@@ -149,7 +149,7 @@ void sched_preempt_poke(void);
 
 static inline void sched_check_preempt(void)
 {
-	if (unlikely(lock_hart()->need_resched))
+	if (unlikely(racy_read(lock_hart()->need_resched, "as in preempt_enable")))
 		sched_preempt_poke();
 }
 

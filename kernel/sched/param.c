@@ -4,6 +4,7 @@
  * are guarded by the lock of the thread's run queue. The locks come from thread_runq_lock, which
  * clang cannot follow: the outer functions are unchecked, what works under the lock is not.
  */
+#include "kernel/lock/race.h"
 #include "kernel/sched/internal.h"
 #include "kernel/time/clock.h"
 #include "lib/assert.h"
@@ -207,7 +208,7 @@ unsigned sched_hart_load(const struct hart_meta *h)
 
 struct thread *sched_hart_thread(const struct hart_meta *h)
 {
-	return (struct thread *)h->lock.thread;
+	return (struct thread *)racy_read(h->lock.thread, "for reports");
 }
 
 uint64_t sched_hart_idle_ns(const struct hart_meta *h)

@@ -34,13 +34,14 @@ static inline void preempt_enable(void)
 	/* It has been this hart all the time. */
 	if (CONFIG_LOCKSTAT && t->preempt_depth == 1 &&
 		unlikely(arch_time() - t->preempt_off_since >
-			lock_hart()->longest[SECTION_PREEMPT_OFF]))
+			lock_longest(lock_hart(), SECTION_PREEMPT_OFF)))
 		lock_section_long(SECTION_PREEMPT_OFF, t->preempt_off_since, 0);
 	t->preempt_depth--;
 	__asm__ volatile("" : : : "memory");
 	/* A preemption between the two loads moves this thread and serves the request: reading
 	 * another hart's flag then costs a look, never a missed request. */
-	if (unlikely(!t->preempt_depth && lock_hart()->need_resched))
+	if (unlikely(!t->preempt_depth &&
+		    racy_read(lock_hart()->need_resched, "a look at another hart's is harmless")))
 		preempt_enable_slow();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commands about harts and threads: harts, ps, top. */
 #include "kernel/hart/hart.h"
+#include "kernel/lock/race.h"
 #include "kernel/mm/kmalloc.h"
 #include "kernel/mm/stack.h"
 #include "kernel/sched/sched.h"
@@ -34,18 +35,20 @@ static void hart_line(const struct hart_meta *h)
 {
 	enum hart_state state = atomic_load_u32(&h->state, relaxed);
 	const struct thread *t = hart_is_online(h) ? sched_hart_thread(h) : NULL;
+	uint64_t online_at = racy_read(h->online_at, "it may be coming up");
 	char up[24] = "-";
 
-	if (h->online_at) {
-		uint64_t from = h->start_called ? h->start_called : arch_info.entry_time;
+	if (online_at) {
+		uint64_t from = racy_read(h->start_called, "as above");
 
+		from = from ? from : arch_info.entry_time;
 		snprintf(up, sizeof(up), "%lu",
-			(unsigned long)(ticks_to_ns(h->online_at - from) / NS_PER_US));
+			(unsigned long)(ticks_to_ns(online_at - from) / NS_PER_US));
 	}
 	shell_printf("%4u  %6lu  %-8s  %4u  %11s  %-16s  %s", h->index, (unsigned long)h->hartid,
 		hart_state_name(state), t ? sched_hart_load(h) : 0, up, t ? t->name : "-", h->isa);
 	if (state == HART_FAILED)
-		shell_printf(" (error %d)", -h->failure);
+		shell_printf(" (error %d)", -racy_read(h->failure, "as above"));
 	shell_printf("\n");
 }
 

@@ -2,6 +2,7 @@
 /* Commands about interrupts and timers: irqs, timers. */
 #include "kernel/hart/hart.h"
 #include "kernel/irq/irq.h"
+#include "kernel/lock/race.h"
 #include "kernel/log/tty.h"
 #include "kernel/shell/command.h"
 #include "kernel/shell/shell.h"
@@ -9,17 +10,21 @@
 #include "kernel/time/timer.h"
 #include "lib/errno.h"
 
+/* Of another hart, which may be counting. */
+#define count(x) racy_read(x, "a statistic")
+
 /* Only harts that had any: with many harts a full table is unreadable. */
 static void kind_line(const char *name, unsigned kind)
 {
 	uint64_t sum = 0;
 
 	for_each_hart(h)
-		sum += h->stats.irqs[kind];
+		sum += count(h->stats.irqs[kind]);
 	shell_printf("%-10s %12lu ", name, (unsigned long)sum);
 	for_each_hart(h)
-		if (h->stats.irqs[kind])
-			shell_printf(" %u:%lu", h->index, (unsigned long)h->stats.irqs[kind]);
+		if (count(h->stats.irqs[kind]))
+			shell_printf(
+				" %u:%lu", h->index, (unsigned long)count(h->stats.irqs[kind]));
 	shell_printf("\n");
 }
 
@@ -28,11 +33,11 @@ static void source_line(const struct irq_info *info)
 	unsigned long sum = 0;
 
 	for (unsigned i = 0; i < nr_harts; i++)
-		sum += info->counts[i];
+		sum += count(info->counts[i]);
 	shell_printf("%-10s %12lu ", info->name, sum);
 	for (unsigned i = 0; i < nr_harts; i++)
-		if (info->counts[i])
-			shell_printf(" %u:%lu", i, (unsigned long)info->counts[i]);
+		if (count(info->counts[i]))
+			shell_printf(" %u:%lu", i, (unsigned long)count(info->counts[i]));
 	shell_printf("  (source %u, to hart %u)\n", info->source, info->hart);
 }
 

@@ -2,6 +2,7 @@
 /* Crash kinds: locks misused, harts and threads that do not go on, memory misused. */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/relax.h"
 #include "kernel/mm/kmalloc.h"
 #include "kernel/mm/page.h"
 #include "kernel/sched/sched.h"
@@ -144,6 +145,30 @@ static void crash_abandoned(void) UNCHECKED_LOCKING
 	mutex_lock(&sleep_a);
 }
 
+static unsigned long plain_count; /* of nothing, without any lock */
+
+static void count_for_ever(void *arg unused_arg)
+{
+	for (;;) {
+		plain_count++;
+		relax();
+	}
+}
+
+/* Two harts; ends when one of them is watched as it counts. */
+static void crash_race(void)
+{
+	struct thread *t;
+
+	if (hart_mask_weight(&harts_online) < 2) {
+		shell_printf("crash: race needs two harts\n");
+		return;
+	}
+	t = thread_spawn("partner", count_for_ever, NULL);
+	if (t)
+		count_for_ever(NULL);
+}
+
 /* Without the checker these hang, or go unnoticed: not offered there. */
 CRASH_IF(CONFIG_LOCKCHECK, lock_recursion, "lock-recursion", "an irqlock taken twice",
 	EXIT_LOCKCHECK, crash_recursion);
@@ -161,6 +186,9 @@ CRASH_IF(CONFIG_LOCKCHECK, held_at_exit, "held-at-exit", "a thread that ends wit
 	EXIT_LOCKCHECK, crash_held_at_exit);
 CRASH_IF(CONFIG_LOCKCHECK, free_held, "free-held-lock", "memory freed with a held lock in it",
 	EXIT_LOCKCHECK, crash_free_held);
+
+CRASH_IF(CONFIG_RACE, race, "race", "two harts that count without a lock", EXIT_LOCKCHECK,
+	crash_race);
 
 CRASH(deadlock, "deadlock", "two threads that wait for each other's mutex", EXIT_DEADLOCK,
 	crash_deadlock);

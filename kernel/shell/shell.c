@@ -27,7 +27,7 @@
 #include "lib/string.h"
 
 #define PROMPT "interlock> "
-#define LINE_LEN 512
+#define LINE_LEN 4096 /* tests are asked for one by one */
 #define WORDS_MAX 24
 
 LINKSET_DECLARE(shell_command, const struct shell_command);

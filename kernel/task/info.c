@@ -3,6 +3,7 @@
  * What commands and reports may know of threads.
  */
 #include "kernel/lock/check.h"
+#include "kernel/lock/race.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/task.h"
 #include "kernel/task/thread.h"
@@ -13,8 +14,9 @@ unsigned thread_count(void)
 	return thread_table_live();
 }
 
-/* Under threads.lock: the thread stays. Its scheduling fields may change meanwhile: a snapshot,
- * each figure right for itself. */
+#define figure(x) racy_read(x, "a snapshot, each figure right for itself")
+
+/* Under threads.lock: the thread stays. Its scheduling fields may change meanwhile. */
 static void fill(struct thread *t, void *arg)
 {
 	struct thread_info *out = arg;
@@ -22,14 +24,14 @@ static void fill(struct thread *t, void *arg)
 	*out = (struct thread_info){
 		.handle = t->lock.handle,
 		.state = atomic_load_u32(&t->state, relaxed),
-		.policy = t->policy,
-		.prio = t->prio,
-		.prio_effective = t->prio_effective,
-		.weight = t->weight,
+		.policy = figure(t->policy),
+		.prio = figure(t->prio),
+		.prio_effective = figure(t->prio_effective),
+		.weight = figure(t->weight),
 		.hart = sched_hart_of(t),
 		.is_idle = t->is_idle,
 		.killed = atomic_load_u32(&t->killed, relaxed),
-		.nr_switches = t->nr_switches,
+		.nr_switches = figure(t->nr_switches),
 		.stack = t->stack,
 	};
 	memcpy(out->name, t->name, sizeof(out->name));
@@ -53,7 +55,8 @@ static struct lock_thread *find(bool (*match)(const struct lock_thread *t, void 
 	for (unsigned i = 0, end = thread_table_end(); i < end; i++) {
 		struct thread *t = thread_table_peek(i);
 
-		if (t && t->lock.handle && match(&t->lock, arg))
+		if (t && racy_read(t->lock.handle, "its maker may be about to fill it in") &&
+			match(&t->lock, arg))
 			return &t->lock;
 	}
 	return NULL;

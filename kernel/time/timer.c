@@ -23,6 +23,7 @@
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/lock/run.h"
 #include "kernel/time/clock.h"
@@ -307,7 +308,7 @@ void timers_interrupt(void)
 
 uint64_t timer_promised_ns(const struct hart_meta *h)
 {
-	return h->timerq->programmed_ns;
+	return racy_read(h->timerq->programmed_ns, "a look, repeated at the next beat");
 }
 
 void timer_info(const struct hart_meta *h, struct timerq_info *out)
@@ -319,7 +320,7 @@ void timer_info(const struct hart_meta *h, struct timerq_info *out)
 	out->next_ns = timerq_next_ns(&q->tree);
 	out->fired = q->fired;
 	irqlock_release(&q->lock);
-	out->tick_ns = q->tick_ns;
-	out->programmed_ns = q->programmed_ns;
-	out->early = q->early;
+	out->tick_ns = racy_read(q->tick_ns, "its hart's own; for a command");
+	out->programmed_ns = racy_read(q->programmed_ns, "as above");
+	out->early = racy_read(q->early, "as above");
 }

@@ -29,6 +29,7 @@
 #include "kernel/hart/hart.h"
 #include "kernel/lock/check.h"
 #include "kernel/lock/held.h"
+#include "kernel/lock/race.h"
 #include "kernel/sched/table.h"
 #include "kernel/wait/pilock.h"
 
@@ -46,7 +47,7 @@ static bool hart_has(const struct lock_hart *h, const void *lock)
 {
 	struct held_lock look;
 
-	if (h->gate == lock)
+	if (racy_read(h->gate, "confirmed looks again") == lock)
 		return true;
 	for (unsigned i = 0; i < held_count(&h->nr_held); i++)
 		if (held_look(&h->held[i], &look) && look.lock == lock)
@@ -93,7 +94,7 @@ static bool is_stuck(struct chain_member *m)
 	if (!m->hart)
 		return wait_read(&m->thread->wait, &m->wait) &&
 			!ends_by_itself(m->thread, &m->wait);
-	m->thread = m->hart->thread;
+	m->thread = racy_read(m->hart->thread, "confirmed looks again");
 	if (wait_read(&m->hart->wait, &m->wait))
 		return true;
 	return m->thread && wait_read(&m->thread->wait, &m->wait) &&
@@ -116,7 +117,8 @@ static bool next_reader(const struct wait_seen *w, unsigned *i, struct chain_mem
 	for (unsigned end = thread_table_end(); *i < end; ++*i) {
 		const struct thread *t = thread_table_peek(*i);
 
-		if (!t || !t->lock.handle || !reads(&t->lock, w->what))
+		if (!t || !racy_read(t->lock.handle, "confirmed looks again") ||
+			!reads(&t->lock, w->what))
 			continue;
 		++*i;
 		*out = (struct chain_member){.thread = &t->lock};

@@ -35,12 +35,14 @@
  *
  * pi_shard.lock (irqlock, rank PI): "the PI lock of t", shared by threads with one hash
  *   Protects: t.waiting_entry, t.pi_waiters, and of what is filed there pilock.donated, .donation;
- *             t.prio_effective changes under it (and the run queue's lock).
+ *             t.prio_effective changes under it (and the run queue's lock); by a change of t's
+ *             own priority under the latter alone, after which own_priority_changed comes here.
  *   Taken by: threads and handlers.
  *   Order:    after wait queues, before RUNQ. Never two of them.
  */
 #include "kernel/wait/pi.h"
 
+#include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/sched/qs.h"
 #include "kernel/sched/sched.h"
@@ -62,6 +64,9 @@ static struct pi_shard {
 } __attribute__((aligned(64))) shards[PI_SHARDS] = {
 	[0 ... PI_SHARDS - 1] = {.lock = IRQLOCK_INIT(&pi_class)},
 };
+
+/* What a change of a thread's own priority changes without the PI lock. */
+#define own_of(x) racy_read(x, "own_priority_changed comes here after a change")
 
 static struct pi_shard *shard_of(const struct thread *t)
 {
@@ -97,7 +102,7 @@ void pi_publish_wait(unused_arg struct waitq *wq, struct wait_entry *e)
 
 	irqlock_acquire(&s->lock);
 	e->serial = ++s->serial;
-	e->prio = e->thread->prio_effective;
+	e->prio = own_of(e->thread->prio_effective);
 	e->thread->waiting_entry = e;
 	irqlock_release(&s->lock);
 	LOCK_POINT(pi_published);
@@ -116,9 +121,13 @@ void pi_retract_wait(unused_arg struct waitq *wq, struct wait_entry *e)
 static bool recompute(struct thread *t)
 {
 	struct pilock *first = pi_first_donor(t);
-	uint8_t prio = first ? MAX(t->prio, first->donated) : t->prio;
+	uint8_t prio;
 
-	if (prio == t->prio_effective)
+	check_guarded(pi_lock_of(t), __func__);
+	prio = own_of(t->prio);
+	if (first)
+		prio = MAX(prio, first->donated);
+	if (prio == own_of(t->prio_effective))
 		return false;
 	sched_set_effective_priority(t, prio);
 	return true;
@@ -235,7 +244,7 @@ struct thread *pi_link(struct thread *t, struct pi_link *link) UNCHECKED_LOCKING
 		return NULL;
 	wq = e->wq;
 	if (e->queued) {
-		uint8_t prio = t->prio_effective;
+		uint8_t prio = own_of(t->prio_effective);
 
 		if (e->prio != prio) {
 			LOCK_POINT(pi_move_waiter);

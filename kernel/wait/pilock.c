@@ -21,6 +21,7 @@
  */
 #include "kernel/wait/pilock.h"
 
+#include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/panic.h"
 #include "kernel/sched/qs.h"
@@ -138,7 +139,8 @@ static bool others_behind(struct pilock *l, uint32_t me) REQUIRES(&l->wq)
 static bool goes_before(const struct wait_entry *first, uint32_t me)
 {
 	return first && first->prio && !entry_is_of(first, me) &&
-		first->prio >= current_thread()->prio_effective;
+		first->prio >=
+		racy_read(current_thread()->prio_effective, "who goes first; a wish");
 }
 
 /* The word's part of taking a free lock. */

@@ -11,6 +11,7 @@
  */
 #include "kernel/wait/waitq.h"
 
+#include "kernel/lock/race.h"
 #include "kernel/sched/sched.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -131,7 +132,7 @@ struct wait_entry *waitq_first(struct waitq *wq)
 
 void waitq_requeue(struct waitq *wq, struct wait_entry *e, uint8_t prio)
 {
-	rbtree_remove(&wq->waiters, &e->node);
+	rbtree_remove(&guarded(&wq->lock, wq->waiters), &e->node);
 	e->prio = prio;
 	rbtree_insert(&wq->waiters, &e->node, waitq_less);
 }
@@ -254,11 +255,12 @@ int waitq_sleep(struct waitq *wq, struct wait_entry *e, const struct wait_limit 
 {
 	bool limited = limit->interruptible || limit->deadline_ns != WAIT_FOREVER;
 	bool published = !e->pilock && !e->woken;
+	uint8_t prio = racy_read(e->thread->prio_effective, "who changes it moves the entry");
 	int rc = 0;
 
 	/* What was inherited may have gone with the lock that was given up after queueing. */
-	if (e->queued && !e->pilock && e->prio != e->thread->prio_effective)
-		waitq_requeue(wq, e, e->thread->prio_effective);
+	if (e->queued && !e->pilock && e->prio != prio)
+		waitq_requeue(wq, e, prio);
 	if (!e->queued && !e->woken)
 		waitq_enqueue(wq, e);
 	e->timed = limit->deadline_ns != WAIT_FOREVER;

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tree import ROOT
 
 JOBS = 2
-CONFIGS = ["virt64", "debug", "perf", "virt32"]
+CONFIGS = ["virt64", "debug", "perf", "race", "virt32"]
 CROSS = "riscv64-unknown-elf-"
 CLANG = "clang-19"
 
@@ -140,10 +140,10 @@ def segment_problems(what, elf):
 
 # ---- Left out ------------------------------------------------------------------------------
 
-# The checker and the statistics, by their names. Of the checker perf keeps lockcheck_report and
-# what that needs: a deadlock that is there is reported in every configuration.
+# The checker, the statistics and the watch for races, by their names. Of the checker perf keeps
+# lockcheck_report and what that needs: a deadlock that is there is reported in every configuration.
 CHECKER = re.compile(r"check_\w+|lock_stat_\w+|lock_held_\w+|event_note_\w+|might_sleep_at"
-                     r"|irqlock_\w+_checked")
+                     r"|irqlock_\w+_checked|race_\w+|__tsan_\w+")
 KEPT = "kernel/lock/check_report.c"
 
 
@@ -156,7 +156,7 @@ def symbols(path):
 
 
 def absent(tree):
-    """perf carries nothing of the lock checker and of the statistics."""
+    """perf carries nothing of the lock checker, of statistics, of what watches for races."""
     config = "perf"
     if tree.root == ROOT:
         there = symbols("build/%s/kernel.elf" % config)

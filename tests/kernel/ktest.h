@@ -97,6 +97,9 @@ bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg);
 /* Harts online now; the n-th of them, modulo their number. */
 unsigned ktest_harts(void);
 struct hart_meta *ktest_hart(unsigned n);
+/* Periods of handlers that come for as long as a test runs are so many times longer where accesses
+ * are watched: they must leave time for threads. */
+#define KTEST_SLOW (CONFIG_RACE ? 20 : 1)
 /* Pseudo-random numbers: same ones in each run for one `state` start value. */
 uint32_t ktest_random(uint64_t *state);
 

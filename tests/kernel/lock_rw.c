@@ -72,7 +72,7 @@ static void timer_reads(struct timer *t) UNCHECKED_LOCKING
 	irqrwlock_read_release(&rw);
 	atomic_add_u32(&handler_reads, 1, relaxed);
 	if (atomic_load_u32(&nr_done, relaxed) < ktest_harts())
-		timer_start(t, clock_now_ns() + 100 * NS_PER_US);
+		timer_start(t, clock_now_ns() + 100 * KTEST_SLOW * NS_PER_US);
 }
 
 static void read_once(bool nested) UNCHECKED_LOCKING
@@ -250,7 +250,7 @@ static void timer_writes(struct timer *t)
 	write_numbers();
 	read_numbers();
 	if (atomic_load_u32(&nr_writers, relaxed))
-		timer_start(t, clock_now_ns() + 100 * NS_PER_US);
+		timer_start(t, clock_now_ns() + 100 * KTEST_SLOW * NS_PER_US);
 }
 
 static void read_and_write_numbers(unused_arg unsigned i, unused_arg void *arg)
