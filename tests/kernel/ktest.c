@@ -308,10 +308,28 @@ static bool matches(const struct ktest *test, const char *filter)
 	return strstr(name, filter) != NULL;
 }
 
+/* The boot's own thread has ended, which waits for harts that come late, and each has its worker.
+ */
+static bool boot_is_over(void)
+{
+	unsigned cursor = 0, workers = 0;
+	struct thread_info info;
+
+	while (thread_info_next(&cursor, &info)) {
+		if (strcmp(info.name, "init") == 0)
+			return false;
+		workers += strncmp(info.name, "work/", 5) == 0;
+	}
+	return workers >= ktest_harts();
+}
+
 int ktest_run(const char *filter)
 {
 	unsigned passed = 0, failed = 0;
 
+	/* Nobody is to come or go meanwhile: harts and threads are counted. */
+	if (!ktest_eventually(boot_is_over()))
+		shell_printf("# the boot does not end\n");
 	linkset_for_each(ktest, const struct ktest, test) {
 		if (!matches(test, filter))
 			continue;
