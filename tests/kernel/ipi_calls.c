@@ -258,6 +258,7 @@ KTEST(ipi, interrupts_without_a_message_do_nothing)
 		relax();
 	for (unsigned i = 0; i < nr_harts; i++)
 		ktest_check(counted(&per_hart[i]) == 0, "hart %u", i);
-	ktest_check(
-		atomic_load_ptr(&here->mailbox.calls, relaxed) == NULL, "a call out of nothing");
+	/* Others may post one at any time; that goes again. */
+	ktest_check(ktest_eventually(!atomic_load_ptr(&here->mailbox.calls, relaxed)),
+		"a call out of nothing");
 }

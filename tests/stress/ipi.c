@@ -2,6 +2,7 @@
 /* Calls between harts: waiting, posted and leaf ones, from all to all, counted. */
 #include "kernel/hart/call.h"
 #include "kernel/hart/hart.h"
+#include "kernel/lock/relax.h"
 #include "kernel/sched/sched.h"
 #include "tests/stress/stress.h"
 
@@ -90,7 +91,7 @@ static void worker(unsigned i)
 		}
 	}
 	while (!hart_call_done(&mine->call))
-		sched_yield();
+		relax();
 }
 
 static int stress_ipi(unsigned seconds)

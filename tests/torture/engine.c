@@ -12,6 +12,7 @@
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/point.h"
+#include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/mm/kmalloc.h"
 #include "kernel/panic.h"
@@ -386,7 +387,7 @@ static void unwind(struct thread *shuffler)
 		thread_join(w->thread, NULL);
 		timer_cancel_sync(&w->timer);
 		while (!hart_call_done(&w->call))
-			sched_yield();
+			relax();
 		torture.most_passes = MAX(torture.most_passes, w->most_passes);
 	}
 }

@@ -16,6 +16,7 @@
  */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
+#include "kernel/lock/relax.h"
 #include "kernel/sched/sched.h"
 #include "kernel/wait/completion.h"
 #include "kernel/wait/semaphore.h"
@@ -253,7 +254,7 @@ static void ask(struct rng *rng)
 		wait_for_completion(&q.answered);
 	/* The call's and the timer's own memory is busy a little longer. */
 	while (!hart_call_done(&q.call))
-		sched_yield();
+		relax();
 	timer_cancel_sync(&q.timer);
 	stack_shared_end();
 }
