@@ -5,7 +5,8 @@
  * A kind goes through rounds, each with a seed made from the given one: by turns as it is and,
  * where the configuration has points in the lock protocols, with chaos; at least one of each, more
  * while seconds are left or points of that kind were never passed, up to ROUNDS_MAX for the latter.
- * Seconds say how long to go on, never what the verdict is.
+ * Seconds say how long to go on, never what the verdict is. KIND.TWIN asks for that twin alone, as
+ * `all.` does for all twins: each word stands for all names that begin with it.
  */
 #include "kernel/shell/command.h"
 #include "kernel/lock/point.h"
@@ -76,6 +77,15 @@ static unsigned missed_points(const struct torture_kind *kind, bool narrow, bool
 
 /* ---- Runs -------------------------------------------------------------------------------------
  */
+
+/* What one command asks for, and gets. */
+struct session {
+	const char *name;
+	size_t length;	  /* of the part that names kinds */
+	const char *twin; /* the beginning of twins' names; NULL: all of them, and the whole */
+	uint64_t seconds, seed;
+	unsigned kinds, runs, failed;
+};
 
 /* What all rounds of a kind came to. */
 struct totals {
@@ -188,14 +198,32 @@ static bool run_twin(const struct torture_kind *kind, enum defect defect, uint64
 	return ok;
 }
 
-static unsigned run_kind(const struct torture_kind *kind, uint64_t seed, uint64_t ns, bool insist)
+static unsigned run_twins(const struct torture_kind *kind, struct session *s)
 {
-	unsigned failed = !run_whole(kind, seed, ns ? clock_now_ns() + ns : 0, insist);
+	unsigned runs = 0;
 
-	for (unsigned i = 0; i < DEFECTS && !shell_interrupted(); i++)
-		if (kind->busted & 1u << i)
-			failed += !run_twin(kind, 1u << i, seed);
-	return failed;
+	for (unsigned i = 0; i < DEFECTS && !shell_interrupted(); i++) {
+		if (!(kind->busted & 1u << i) ||
+			(s->twin && !str_starts_with(torture_defect_name(1u << i), s->twin)))
+			continue;
+		runs++;
+		s->failed += !run_twin(kind, 1u << i, s->seed);
+	}
+	return runs;
+}
+
+static void run_kind(const struct torture_kind *kind, struct session *s, uint64_t ns)
+{
+	unsigned runs = 0;
+
+	if (!s->twin) {
+		runs = 1;
+		s->failed += !run_whole(
+			kind, s->seed, ns ? clock_now_ns() + ns : 0, s->seconds >= LONG_SECONDS);
+	}
+	runs += run_twins(kind, s);
+	s->kinds += runs > 0;
+	s->runs += runs;
 }
 
 static void list_kinds(void)
@@ -210,17 +238,10 @@ static void list_kinds(void)
 	}
 }
 
-/* What one command asks for, and gets. */
-struct session {
-	const char *name;
-	uint64_t seconds, seed;
-	unsigned kinds, failed;
-};
-
 static void session_body(void *arg)
 {
 	struct session *s = arg;
-	bool all = strcmp(s->name, "all") == 0;
+	bool all = s->length == 3 && strncmp(s->name, "all", 3) == 0;
 	uint64_t ns = s->seconds * NS_PER_SEC / (all ? linkset_size(torture) : 1);
 
 	/* Once: what other kinds and the twins pass counts as well. */
@@ -229,11 +250,8 @@ static void session_body(void *arg)
 	linkset_for_each_by_name(torture, const struct torture_kind, k)
 	{
 		/* A name stands for all that begin with it. */
-		if ((!all && strncmp(k->name, s->name, strlen(s->name)) != 0) ||
-			shell_interrupted())
-			continue;
-		s->kinds++;
-		s->failed += run_kind(k, s->seed, ns, s->seconds >= LONG_SECONDS);
+		if ((all || strncmp(k->name, s->name, s->length) == 0) && !shell_interrupted())
+			run_kind(k, s, ns);
 	}
 }
 
@@ -249,6 +267,8 @@ static int cmd_torture(int argc, char **argv)
 		return 0;
 	}
 	s.name = argv[1];
+	s.length = strcspn(s.name, ".");
+	s.twin = s.name[s.length] ? s.name + s.length + 1 : NULL;
 	if ((argc > 2 && shell_number("torture", argv[2], 0, 86400, &s.seconds)) ||
 		(argc > 3 && shell_number("torture", argv[3], 0, UINT64_MAX, &s.seed)))
 		return -EINVAL;
@@ -259,10 +279,10 @@ static int cmd_torture(int argc, char **argv)
 	thread_join(t, NULL);
 	if (!s.kinds)
 		return shell_complain("torture: no kind %s; `torture` lists them", argv[1]);
-	shell_printf("torture: %u kinds, %u failed; seed=%llu\n", s.kinds, s.failed,
-		(unsigned long long)s.seed);
+	shell_printf("torture: %u kinds, %u runs and twins, %u failed; seed=%llu\n", s.kinds,
+		s.runs, s.failed, (unsigned long long)s.seed);
 	return s.failed ? EXIT_TEST : 0;
 }
-SHELL_COMMAND_COMPLETE(torture, "torture [KIND|all [SECONDS [SEED]]]",
+SHELL_COMMAND_COMPLETE(torture, "torture [KIND|all[.TWIN] [SECONDS [SEED]]]",
 	"puts locks under all that can happen to them; finds their busted twins", cmd_torture,
 	kind_name);

@@ -16,6 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/mm/kmalloc.h"
 #include "kernel/panic.h"
+#include "kernel/panic/report.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
@@ -27,12 +28,15 @@
 #define STUCK_LOOKS (torture.defect == LOST_WAKEUP ? 100u : 5000u)
 /* The same for waits that should end by themselves after the run. */
 #define UNWIND_LOOKS 30000u
-#define UNFAIR_PASSES 300000u
+/* The unfair twin finds nothing else by mistake, and needs no patience either. */
+#define UNFAIR_PASSES (torture.defect == UNFAIR ? 30000u : 300000u)
 #define UNFAIR_LOOKS 100u
+#define STRANDED_NAP_NS NS_PER_MS
 #define TIMER_STEP_NS (100 * NS_PER_US)
 #define TIMER_FIRINGS 3
 /* Handlers of each kind that a run must have seen. */
 #define HANDLERS_MIN 10
+#define WAY_MAX 12
 #define SUPERVISOR_PRIO 60
 #define SHUFFLER_PRIO 50
 /* A twin goes on longer, if it has to. (What becomes of posts is counted at the end.) */
@@ -152,6 +156,22 @@ void torture_wait_end(struct worker *w)
 	judge_passes(w, since - 1);
 }
 
+bool torture_is_passed(struct worker *w)
+{
+	/* A wait with interrupts off is an inner one. */
+	if (torture.defect != UNFAIR || w->i || !arch_irq_enabled())
+		return false;
+	torture_wait_begin(w);
+	torture_strand();
+	return true;
+}
+
+void torture_strand(void)
+{
+	while (!torture_over())
+		sched_sleep_ns(STRANDED_NAP_NS);
+}
+
 /* ---- Interrupts ------------------------------------------------------------------------------
  */
 
@@ -229,6 +249,9 @@ static void one_step(struct worker *w)
 	if (rng_one_in(&w->rng, 16))
 		interrupt_somebody(w);
 	torture.kind->step(w);
+	/* Whatever the kind is, it turns interrupts off on its way, and this time not on again. */
+	if (torture_strikes(LEAKS_IRQ, &w->rng, 64))
+		arch_irq_disable();
 	check_state();
 	/* Back to fair by its own steps: a real-time thread must not keep others from the end. */
 	if (rt == 1)
@@ -307,6 +330,14 @@ static bool handlers_had_their_turn(void)
 	return true;
 }
 
+/* The way to where it waits. */
+static void print_way(const struct thread *t)
+{
+	uintptr_t pcs[WAY_MAX];
+
+	report_backtrace(pcs, arch_backtrace_thread(t, pcs, WAY_MAX), false);
+}
+
 static void print_state(void)
 {
 	report("torture %s: %u of %u workers run\n", torture.kind->name,
@@ -319,6 +350,8 @@ static void print_state(void)
 			thread_state_name(atomic_load_u32(&w->thread->state, relaxed)),
 			sched_hart_of(w->thread),
 			atomic_load_u32(&w->waits_since, relaxed) ? ", waits" : "");
+		if (atomic_load_u32(&w->thread->state, relaxed) == THREAD_SLEEPING)
+			print_way(w->thread);
 	}
 }
 

@@ -12,7 +12,8 @@
  * soon after. One more, that all share, counts like a semaphore.
  *
  * The twins: a down that does not wait (NOT_EXCLUSIVE); an up, or a complete, that is lost
- * (LOST_WAKEUP); a wait that ends before its event (TOO_EARLY).
+ * (LOST_WAKEUP) or counts twice (POST_TWICE); a waiter whom all others pass (UNFAIR); a wait that
+ * ends before its event (TOO_EARLY).
  */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
@@ -56,11 +57,13 @@ static void sem_bring(struct rng *rng)
 		return;
 	atomic_add_u32(&sem.brought, 1, relaxed);
 	semaphore_up(&sem.tokens);
+	if (torture_strikes(POST_TWICE, rng, 16))
+		semaphore_up(&sem.tokens);
 }
 
 static void sem_take(struct worker *w)
 {
-	if (torture_over())
+	if (torture_over() || torture_is_passed(w))
 		return;
 	torture_wait_begin(w);
 	semaphore_down(&sem.tokens);
@@ -107,6 +110,10 @@ static void sem_step(struct worker *w)
 	bool free_rider = torture_strikes(NOT_EXCLUSIVE, &w->rng, 4);
 	int rc;
 
+	for (unsigned n = 0; torture.defect == UNFAIR && n < UNFAIR_STORM; n++) {
+		sem_bring(&w->rng);
+		sem_take(w);
+	}
 	sem_bring(&w->rng);
 	rc = free_rider ? 0 : sem_enter(&w->rng);
 	if (rc)
@@ -147,16 +154,20 @@ static void sem_end(void)
 {
 	unsigned brought = atomic_load_u32(&sem.brought, relaxed);
 	unsigned taken = atomic_load_u32(&sem.taken, relaxed);
+	unsigned left = semaphore_count(&sem.tokens);
 
 	torture_check(semaphore_count(&sem.places) == PLACES, FOUND_DATA,
 		"%u of %d places are free", semaphore_count(&sem.places), PLACES);
-	torture_check(semaphore_count(&sem.tokens) == brought - taken, FOUND_LOST,
-		"%u brought, %u taken, %u there", brought, taken, semaphore_count(&sem.tokens));
+	torture_check(brought <= taken + left, FOUND_LOST, "%u brought, %u taken, %u there",
+		brought, taken, left);
+	torture_check(brought >= taken + left, FOUND_TWICE, "%u brought, %u taken, %u there",
+		brought, taken, left);
 }
 
-TORTURE(semaphore, NOT_EXCLUSIVE | LOST_WAKEUP, .help = "semaphore: places and tokens",
-	.points = "semaphore_", .begin = sem_begin, .end = sem_end, .step = sem_step,
-	.handler = sem_handler, .mortal = sem_mortal, .unwind = sem_unwind);
+TORTURE(semaphore, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ | POST_TWICE,
+	.help = "semaphore: places and tokens", .points = "semaphore_", .begin = sem_begin,
+	.end = sem_end, .step = sem_step, .handler = sem_handler, .mortal = sem_mortal,
+	.unwind = sem_unwind);
 
 /* ---- completion -------------------------------------------------------------------------------
  */
@@ -265,17 +276,28 @@ static void comp_say(struct rng *rng)
 		return;
 	atomic_add_u32(&comp.said, 1, relaxed);
 	complete(&comp.shared);
+	if (torture_strikes(POST_TWICE, rng, 16))
+		complete(&comp.shared);
 }
 
-static void comp_step(struct worker *w)
+static void comp_wait(struct worker *w)
 {
-	ask(&w->rng);
-	comp_say(&w->rng);
+	if (torture_is_passed(w))
+		return;
 	torture_wait_begin(w);
 	wait_for_completion(&comp.shared);
 	torture_wait_end(w);
 	atomic_add_u32(&comp.waited, 1, relaxed);
 	torture_entered();
+}
+
+static void comp_step(struct worker *w)
+{
+	ask(&w->rng);
+	for (unsigned n = torture.defect == UNFAIR ? UNFAIR_STORM : 1; n; n--) {
+		comp_say(&w->rng);
+		comp_wait(w);
+	}
 }
 
 static void comp_handler(struct rng *rng)
@@ -320,6 +342,7 @@ static void comp_end(void)
 	torture_check(!completion_done(&comp.shared), FOUND_TWICE, "done after a reset");
 }
 
-TORTURE(completion, LOST_WAKEUP | TOO_EARLY, .help = "completion: answers of handlers and work",
-	.points = "completion_", .begin = comp_begin, .end = comp_end, .step = comp_step,
-	.handler = comp_handler, .mortal = comp_mortal, .unwind = comp_unwind);
+TORTURE(completion, LOST_WAKEUP | UNFAIR | LEAKS_IRQ | POST_TWICE | TOO_EARLY,
+	.help = "completion: answers of handlers and work", .points = "completion_",
+	.begin = comp_begin, .end = comp_end, .step = comp_step, .handler = comp_handler,
+	.mortal = comp_mortal, .unwind = comp_unwind);

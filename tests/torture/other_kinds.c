@@ -11,8 +11,10 @@
  * Reclamation: readers look at the current object again and again within one section; it is marked
  * dead only after a grace period.
  *
- * The twins: a writer without the lock (NOT_EXCLUSIVE), a reader that does not look again, a flush
- * that does not wait, a grace period of no length (TOO_EARLY), requests that are lost or run twice.
+ * The twins: a writer without the lock, an item that runs where it is asked for (NOT_EXCLUSIVE);
+ * the end of a write, of a flush, of a grace period that is never heard of (LOST_WAKEUP); a reader
+ * that does not look again, a flush that does not wait, a grace period of no length (TOO_EARLY);
+ * requests that are lost or run twice.
  */
 #include "kernel/lock/seqlock.h"
 #include "kernel/sched/qs.h"
@@ -42,6 +44,7 @@ static struct {
 	seq_u64 words[WORDS];
 	const void *writer;
 	atomic_u32 writes;
+	atomic_bool unended; /* a twin's: all wait for the end of a write */
 } seq;
 
 static void seq_begin(void)
@@ -103,16 +106,20 @@ static uint64_t seq_read(struct rng *rng)
 
 static void seq_step(struct worker *w)
 {
-	uint64_t before = seq_read(&w->rng);
-	uint64_t after;
+	uint64_t before, after;
 
+	if (atomic_load_bool(&seq.unended, relaxed)) {
+		torture_strand();
+		return;
+	}
+	before = seq_read(&w->rng);
 	if (rng_one_in(&w->rng, 2))
 		seq_write(&w->rng);
+	if (torture_strikes(LOST_WAKEUP, &w->rng, 64))
+		atomic_store_bool(&seq.unended, true, relaxed);
 	after = seq_read(&w->rng);
 	torture_check(after >= before, FOUND_DATA, "%lu after %lu", (unsigned long)after,
 		(unsigned long)before);
-	if (torture_strikes(LEAKS_IRQ, &w->rng, 64))
-		arch_irq_disable();
 }
 
 static void seq_handler(struct rng *rng)
@@ -130,7 +137,7 @@ static void seq_end(void)
 		(unsigned long)n, (unsigned)atomic_load_u32(&seq.writes, relaxed));
 }
 
-TORTURE(seqlock, NOT_EXCLUSIVE | TOO_EARLY | LEAKS_IRQ,
+TORTURE(seqlock, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ | TOO_EARLY,
 	.help = "seqlock: writers in handlers, readers without locks", .points = "seqlock_",
 	.begin = seq_begin, .end = seq_end, .step = seq_step, .handler = seq_handler);
 
@@ -147,13 +154,13 @@ static struct item {
 	atomic_ulong asked, answered;	/* a worker's own */
 } items[ITEMS + WORKERS_MAX];
 
-static void run_item(struct item *item)
+static void run_item(struct item *item, struct rng *rng)
 {
 	torture_check(!atomic_xchg_u32(&item->inside, 1, relaxed), FOUND_DATA,
 		"an item runs beside itself");
 	atomic_add_u32(&item->ran, 1, relaxed);
-	torture_work((unsigned)rng_below(&item->rng, 100));
-	if (rng_one_in(&item->rng, 32))
+	torture_work((unsigned)rng_below(rng, 100));
+	if (rng_one_in(rng, 32))
 		sched_yield();
 	atomic_store_u32(&item->inside, 0, relaxed);
 	/* Release; partner: whoever flushed. */
@@ -166,9 +173,9 @@ static void item_fn(struct work *w)
 {
 	struct item *item = container_of(w, struct item, work);
 
-	run_item(item);
+	run_item(item, &item->rng);
 	if (torture_strikes(POST_TWICE, &item->rng, 16))
-		run_item(item);
+		run_item(item, &item->rng);
 	if (rng_one_in(&item->rng, 32) && !torture_over())
 		queue_item(item, &item->rng);
 }
@@ -196,6 +203,8 @@ static void flush_own(struct worker *w)
 	/* Release; partner: run_item. */
 	atomic_store_ulong(&mine->asked, asked, release);
 	queue_item(mine, &w->rng);
+	if (torture_strikes(LOST_WAKEUP, &w->rng, 8))
+		torture_strand();
 	if (!torture_strikes(TOO_EARLY, &w->rng, 4))
 		work_flush(&mine->work);
 	/* A request that was lost was not made. */
@@ -234,7 +243,10 @@ static void work_kind_step(struct worker *w)
 		work_flush(&item->work);
 		break;
 	default:
-		queue_item(item, &w->rng);
+		if (torture_strikes(NOT_EXCLUSIVE, &w->rng, 4))
+			run_item(item, &w->rng);
+		else
+			queue_item(item, &w->rng);
 	}
 	torture_entered();
 }
@@ -264,7 +276,7 @@ static void work_kind_end(void)
 	}
 }
 
-TORTURE(work, POST_LOST | POST_TWICE | TOO_EARLY,
+TORTURE(work, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ | POST_LOST | POST_TWICE | TOO_EARLY,
 	.help = "work queue: queued anywhere, cancelled, flushed", .points = "work_",
 	.begin = work_kind_begin, .end = work_kind_end, .step = work_kind_step,
 	.handler = work_kind_handler);
@@ -359,6 +371,8 @@ static void replace(struct rng *rng)
 		bury(old);
 		give_back(old);
 	} else if (rng_one_in(rng, 4)) {
+		if (torture_strikes(LOST_WAKEUP, rng, 4))
+			torture_strand();
 		qs_synchronize();
 		bury(old);
 		give_back(old);
@@ -390,6 +404,6 @@ static void qs_kind_end(void)
 	torture_check(ran <= due, FOUND_TWICE, "%u calls ran %u times", due, ran);
 }
 
-TORTURE(qs, TOO_EARLY | POST_LOST | POST_TWICE,
+TORTURE(qs, LOST_WAKEUP | LEAKS_IRQ | POST_LOST | POST_TWICE | TOO_EARLY,
 	.help = "quiescent states: sections, grace periods, calls", .points = "",
 	.begin = qs_kind_begin, .end = qs_kind_end, .step = qs_kind_step, .handler = look);

@@ -10,8 +10,7 @@
  * wait along chains.
  *
  * The twins: one in so many acquires does nothing (NOT_EXCLUSIVE); a lock is handed over to nobody
- * (LOST_WAKEUP); the first worker lets everybody pass (UNFAIR); a release leaves interrupts off
- * (LEAKS_IRQ).
+ * (LOST_WAKEUP); the first worker lets everybody pass (UNFAIR).
  */
 #include "tests/torture/set.h"
 
@@ -23,11 +22,10 @@
 #define WORDS 6
 #define HOT (SET_LOCKS - 1)
 /* Times that the hot lock is taken in one step of a storm. */
-#define STORM 64
+#define STORM UNFAIR_STORM
 #define SHORT_WORK 40
 #define LONG_WORK 4000
 #define WAIT_NAP_NS (50 * NS_PER_US)
-#define TWIN_NAP_NS NS_PER_MS
 
 static struct box {
 	atomic_bool withheld; /* a twin's: handed over to nobody */
@@ -111,16 +109,11 @@ static bool twin_takes(struct worker *w, struct rng *rng, struct set_entry *e, b
 		return true;
 	}
 	if (atomic_load_bool(&boxes[e->box].withheld, acquire)) {
-		while (w && e->how == HOW_PLAIN && arch_irq_enabled() && !torture_over())
-			sched_sleep_ns(TWIN_NAP_NS);
+		if (w && e->how == HOW_PLAIN && arch_irq_enabled())
+			torture_strand();
 		return true;
 	}
-	if (torture.defect != UNFAIR || !w || w->i || !arch_irq_enabled())
-		return false;
-	torture_wait_begin(w);
-	while (!torture_over())
-		sched_sleep_ns(TWIN_NAP_NS);
-	return true;
+	return w && torture_is_passed(w);
 }
 
 static bool take(struct worker *w, struct rng *rng, struct set_entry *e)
@@ -285,8 +278,6 @@ void set_step(struct worker *w)
 	note_depth(n);
 	be_inside(rng, e, n, true);
 	leave_all(rng, e, n);
-	if (torture_strikes(LEAKS_IRQ, rng, 64))
-		arch_irq_disable();
 }
 
 /* Where only threads may take the locks, their waits are interrupted, and that is all. */

@@ -35,6 +35,8 @@
 #include "lib/random.h"
 
 #define WORKERS_MAX 64
+/* What an unfair twin's steps repeat, so that its victim is passed by many soon. */
+#define UNFAIR_STORM 64
 
 enum defect {
 	WHOLE = 0,
@@ -166,6 +168,11 @@ void torture_wait_begin(struct worker *w);
 void torture_wait_end(struct worker *w);
 /* If it waits, it is judged by what comes from here on. Either. */
 void torture_wait_anew(struct worker *w);
+/* The twin's victim (UNFAIR): waits, judged, while all others get in, and is true. Worker's step.
+ */
+bool torture_is_passed(struct worker *w);
+/* A twin's: what this thread waits for never comes, until the run is over. May sleep. */
+void torture_strand(void);
 /* Somebody got in. */
 static inline void torture_entered(void)
 {

@@ -9,7 +9,8 @@
  * in comes out in order. And an inbox under a mixed lock, which handlers and threads fill by posted
  * work.
  *
- * The twins: a wake that is lost (LOST_WAKEUP); a wait that ends before its condition (TOO_EARLY).
+ * The twins: a wake that is lost (LOST_WAKEUP); one that takes tickets last (UNFAIR); a wait that
+ * ends before its condition (TOO_EARLY).
  */
 #include "kernel/sched/sched.h"
 #include "kernel/wait/condvar.h"
@@ -123,6 +124,8 @@ static void use_ticket(struct worker *w)
 
 	atomic_add_u32(&tickets.free, 1, relaxed);
 	waitq_wake_one(&tickets.wq);
+	if (torture_is_passed(w))
+		return;
 	if (rng_one_in(&w->rng, 4) &&
 		wait_event_limit(&tickets.wq, take_ticket(), true, limit) == 0)
 		return;
@@ -134,8 +137,11 @@ static void use_ticket(struct worker *w)
 
 static void waitq_kind_step(struct worker *w)
 {
-	use_ring(w);
-	use_ticket(w);
+	/* A victim would never pass its turn on. */
+	if (torture.defect != UNFAIR)
+		use_ring(w);
+	for (unsigned n = torture.defect == UNFAIR ? UNFAIR_STORM : 1; n; n--)
+		use_ticket(w);
 }
 
 /* For nothing: the woken look again. Not with a twin, whose lost wake it would make good. */
@@ -175,10 +181,10 @@ static void waitq_kind_end(void)
 	}
 }
 
-TORTURE(waitq, LOST_WAKEUP | TOO_EARLY, .help = "wait queue: rings, tickets, exclusive waiters",
-	.points = "waitq_", .begin = waitq_kind_begin, .end = waitq_kind_end,
-	.step = waitq_kind_step, .handler = waitq_kind_handler, .mortal = waitq_kind_mortal,
-	.unwind = waitq_kind_unwind);
+TORTURE(waitq, LOST_WAKEUP | UNFAIR | LEAKS_IRQ | TOO_EARLY,
+	.help = "wait queue: rings, tickets, exclusive waiters", .points = "waitq_",
+	.begin = waitq_kind_begin, .end = waitq_kind_end, .step = waitq_kind_step,
+	.handler = waitq_kind_handler, .mortal = waitq_kind_mortal, .unwind = waitq_kind_unwind);
 
 /* ---- condvar ----------------------------------------------------------------------------------
  */
@@ -370,7 +376,7 @@ static void condvar_kind_end(void)
 	mixlock_destroy(&inbox.lock);
 }
 
-TORTURE(condvar, LOST_WAKEUP | TOO_EARLY,
+TORTURE(condvar, LOST_WAKEUP | LEAKS_IRQ | TOO_EARLY,
 	.help = "condition variable: pipes, an inbox of posted work", .points = "condvar_",
 	.begin = condvar_kind_begin, .end = condvar_kind_end, .step = condvar_kind_step,
 	.handler = condvar_kind_handler, .mortal = condvar_kind_mortal,
