@@ -8,7 +8,12 @@
  * The item isn't touched after that: a running one is known by its address only. So an item that
  * has `queued` and is in no queue is about to be linked by a hart that nothing interrupts.
  *
- * Not twice at once: an item that runs in the queue where it was last (home) goes there again.
+ * Not twice at once: an item that runs in the queue where it was last (home) goes there again. And
+ * a closed queue's thread begins nothing: what was queued again where it runs is moved after that.
+ *
+ * Where it waits (`in`) is one word, set and cleared under that queue's lock: who holds a queue's
+ * lock knows whether an item waits there. Two words, home and a linked node, would not do: while
+ * another queue takes the item, they are seen to change one after the other.
  *
  * Flushing: each link gets a ticket of its queue; who flushes hangs a completion on the ticket that
  * it waits for. A function "holds" the lock class work.flush while it runs, and a flush asks for
@@ -16,18 +21,14 @@
  * lock that work may take.
  *
  * workq.q.lock (irqlock, rank WORK)
- *   Protects: the fields marked, and of its items node, ticket, and home while they are linked.
+ *   Protects: the fields marked, and of items that are in it node, ticket, in and home.
  *   Taken by: handlers, threads.
  *   Order:    before wait queues. Two of them: lower address first (lock_pair).
  */
-#include "kernel/wait/work.h"
+#include "kernel/wait/workq.h"
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/relax.h"
-#include "kernel/log.h"
-#include "kernel/wait/completion.h"
-#include "kernel/wait/waitq.h"
-#include "lib/errno.h"
 
 DEFINE_LOCK_CLASS(workq_class, .name = "workq", .rank = RANK_WORK,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
@@ -39,30 +40,7 @@ DEFINE_LOCK_CLASS(flushed_class, .name = "work.flushed", .rank = RANK_WAITQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
 	.protects = "the end of a flush");
 
-struct workq {
-	struct waitq q; /* its thread waits here for items */
-	struct list items GUARDED_BY(&q);
-	struct list flushers GUARDED_BY(&q);
-	/* Changes under q and only while it is closed; work_thread_here looks without. */
-	atomic_ptr thread;
-	struct work *running GUARDED_BY(&q); /* an address, not to be followed */
-	uint64_t running_ticket GUARDED_BY(&q);
-	uint64_t last_ticket GUARDED_BY(&q);
-	uint64_t done GUARDED_BY(&q);
-	bool open GUARDED_BY(&q); /* takes new items */
-	struct hart_meta *hart;	  /* constant */
-};
-
-/* On the stack of who waits for the end, or the move, of what has this ticket. */
-struct flusher {
-	struct list_node node;
-	uint64_t ticket;
-	bool moved;
-	struct completion done;
-};
-
 static struct workq workqs[CONFIG_MAX_HARTS];
-void (*work_thread_lost)(struct hart_meta *h);
 
 void work_init(struct work *w, void (*fn)(struct work *w))
 {
@@ -93,7 +71,7 @@ struct thread *work_thread_here(void)
 /* ---- Queueing ------------------------------------------------------------------------------- */
 
 /* Some other queue than `not` that takes items; NULL: none at this moment. */
-static struct workq *other_open(const struct workq * not)
+struct workq *workq_other_open(const struct workq * not)
 {
 	for_each_hart(h) {
 		struct workq *q = h->workq;
@@ -125,7 +103,7 @@ static struct workq *lock_target(struct work *w) UNCHECKED_LOCKING
 		}
 		waitq_unlock(&q->q);
 	}
-	for (q = here; q; q = other_open(q)) {
+	for (q = here; q; q = workq_other_open(q)) {
 		waitq_lock(&q->q);
 		if (q->open)
 			return q;
@@ -136,11 +114,13 @@ static struct workq *lock_target(struct work *w) UNCHECKED_LOCKING
 	return here;
 }
 
-static void link_item(struct workq *q, struct work *w) REQUIRES(&q->q)
+void workq_link(struct workq *q, struct work *w)
 {
 	w->ticket = ++q->last_ticket;
 	/* Release: who finds home by an acquire load finds a queue that was set up. */
 	atomic_store_ptr(&w->home, q, release);
+	/* Relaxed: who relies on it holds the lock. */
+	atomic_store_ptr(&w->in, q, relaxed);
 	list_push_back(&q->items, &w->node);
 	LOCK_EVENT(work_link, w, q->q.lock.class);
 	waitq_wake_locked(&q->q, 1);
@@ -156,7 +136,7 @@ void work_queue_claimed(struct work *w) UNCHECKED_LOCKING
 {
 	struct workq *q = lock_target(w);
 
-	link_item(q, w);
+	workq_link(q, w);
 	waitq_unlock(&q->q);
 }
 
@@ -175,7 +155,7 @@ bool work_queue(struct work *w)
 }
 
 /* What had this ticket has ended, was taken off, or has moved. */
-static void tell_flushers(struct workq *q, uint64_t ticket, bool moved) REQUIRES(&q->q)
+void workq_tell_flushers(struct workq *q, uint64_t ticket, bool moved)
 {
 	struct flusher *f, *next;
 
@@ -188,9 +168,17 @@ static void tell_flushers(struct workq *q, uint64_t ticket, bool moved) REQUIRES
 	}
 }
 
+/* It is in q, and no longer is. */
+void workq_unlink(struct workq *q, struct work *w)
+{
+	assert(atomic_load_ptr(&w->in, relaxed) == q);
+	list_remove(&w->node);
+	atomic_store_ptr(&w->in, NULL, relaxed);
+}
+
 static bool is_linked_in(const struct workq *q, struct work *w) REQUIRES(&q->q)
 {
-	return atomic_load_ptr(&w->home, relaxed) == q && list_node_linked(&w->node);
+	return atomic_load_ptr(&w->in, relaxed) == q;
 }
 
 /* The queue that w was put in last, locked; NULL: it never was in one. */
@@ -209,6 +197,8 @@ static struct workq *lock_home(struct work *w) UNCHECKED_LOCKING
 	}
 }
 
+static bool flush(struct work *w);
+
 bool work_cancel(struct work *w) UNCHECKED_LOCKING
 {
 	struct workq *q = lock_home(w);
@@ -219,8 +209,8 @@ bool work_cancel(struct work *w) UNCHECKED_LOCKING
 	there = is_linked_in(q, w);
 	if (there) {
 		LOCK_POINT(work_cancelled);
-		list_remove(&w->node);
-		tell_flushers(q, w->ticket, false);
+		workq_unlink(q, w);
+		workq_tell_flushers(q, w->ticket, false);
 		/* Release: w is out of the queue before it can be claimed again. */
 		atomic_store_u32(&w->queued, 0, release);
 	}
@@ -228,18 +218,21 @@ bool work_cancel(struct work *w) UNCHECKED_LOCKING
 	return there;
 }
 
-bool work_cancel_sync(struct work *w)
+unsigned work_cancel_sync(struct work *w)
 {
-	bool there = work_cancel(w);
+	unsigned cancelled = 0;
 
-	work_flush(w);
-	return there;
+	/* Again: what runs may queue itself after it was looked for. */
+	do
+		cancelled += work_cancel(w);
+	while (flush(w));
+	return cancelled;
 }
 
 /* ---- Flushing ------------------------------------------------------------------------------- */
 
 /* Waits for the end of what has f->ticket in q; true: it has moved. */
-static bool wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q)
+bool workq_wait_for_ticket(struct workq *q, struct flusher *f)
 {
 	struct thread *t;
 
@@ -288,8 +281,15 @@ static struct workq *lock_place(struct work *w, uint64_t *ticket) UNCHECKED_LOCK
 	}
 }
 
-void work_flush(struct work *w) UNCHECKED_LOCKING
+void work_flush(struct work *w)
 {
+	flush(w);
+}
+
+/* True: there was something to wait for. */
+static bool flush(struct work *w) UNCHECKED_LOCKING
+{
+	bool waited = false;
 	void *home = atomic_load_ptr(&w->home, acquire);
 	struct flusher f;
 	struct workq *q;
@@ -297,12 +297,14 @@ void work_flush(struct work *w) UNCHECKED_LOCKING
 	/* The queue stands for the lock that its work "holds"; it is never held here. */
 	if (!check_acquire(home ? home : w, &flush_class, CHECK_THREAD,
 		    (uintptr_t)__builtin_return_address(0)))
-		return;
+		return false;
 	do {
 		q = lock_place(w, &f.ticket);
 		if (!q)
-			return;
-	} while (wait_for_ticket(q, &f));
+			return waited;
+		waited = true;
+	} while (workq_wait_for_ticket(q, &f));
+	return waited;
 }
 
 /* ---- The thread ----------------------------------------------------------------------------- */
@@ -315,9 +317,10 @@ static struct work *next_item(struct workq *q, void (**fn)(struct work *w))
 	struct work *w;
 
 	waitq_begin(&q->q, &e, true);
-	while (!(w = list_first_entry(&q->items, struct work, node)))
+	/* A closed queue's are about to be moved. */
+	while (!q->open || !(w = list_first_entry(&q->items, struct work, node)))
 		waitq_sleep(&q->q, &e, &WAIT_PLAIN);
-	list_remove(&w->node);
+	workq_unlink(q, w);
 	q->running = w;
 	q->running_ticket = w->ticket;
 	*fn = w->fn;
@@ -342,7 +345,7 @@ static void run_one(struct workq *q)
 	waitq_lock(&q->q);
 	q->running = NULL;
 	q->done++;
-	tell_flushers(q, q->running_ticket, false);
+	workq_tell_flushers(q, q->running_ticket, false);
 	waitq_unlock(&q->q);
 }
 
@@ -364,107 +367,4 @@ void work_thread(void *hart)
 
 	for (;;)
 		run_one(q);
-}
-
-/* ---- Harts that come and go ------------------------------------------------------------------ */
-
-static void lock_pair(struct workq *a, struct workq *b) ACQUIRES(&a->q)
-	ACQUIRES(&b->q) UNCHECKED_LOCKING
-{
-	struct workq *first = a < b ? a : b, *second = a < b ? b : a;
-
-	waitq_lock(&first->q);
-	irqlock_acquire_second(&second->q.lock, &first->q.lock);
-}
-
-static void move_items(struct workq *from, struct workq *to) UNCHECKED_LOCKING
-{
-	struct work *w;
-
-	lock_pair(from, to);
-	while ((w = list_first_entry(&from->items, struct work, node))) {
-		list_remove(&w->node);
-		tell_flushers(from, w->ticket, true);
-		link_item(to, w);
-	}
-	waitq_unlock(&to->q);
-	waitq_unlock(&from->q);
-}
-
-static void set_open(struct workq *q, bool open)
-{
-	waitq_lock(&q->q);
-	q->open = open;
-	waitq_unlock(&q->q);
-}
-
-int work_hart_stop(struct hart_meta *h)
-{
-	struct workq *q = h->workq, *to = other_open(q);
-	struct flusher f;
-
-	might_sleep();
-	if (!to)
-		return -EBUSY;
-	set_open(q, false);
-	waitq_lock(&q->q);
-	f.ticket = q->running_ticket;
-	if (q->running)
-		wait_for_ticket(q, &f);
-	else
-		waitq_unlock(&q->q);
-	/* After the wait: what ran may have queued itself again. */
-	move_items(q, to);
-	return 0;
-}
-
-void work_hart_start(struct hart_meta *h)
-{
-	set_open(h->workq, true);
-}
-
-void work_thread_died(struct thread *t)
-{
-	for_each_hart(h) {
-		struct workq *q = h->workq, *to;
-
-		if (!q)
-			continue;
-		waitq_lock(&q->q);
-		if (atomic_load_ptr(&q->thread, relaxed) != t) {
-			waitq_unlock(&q->q);
-			continue;
-		}
-		atomic_store_ptr(&q->thread, NULL, relaxed);
-		q->open = false;
-		q->running = NULL;
-		tell_flushers(q, q->running_ticket, false);
-		waitq_unlock(&q->q);
-		log_error("work: the thread of hart %u died in its work", h->index);
-		to = other_open(q);
-		if (to)
-			move_items(q, to);
-		if (work_thread_lost)
-			work_thread_lost(h);
-	}
-}
-
-unsigned work_pending(struct hart_meta *h)
-{
-	unsigned n;
-
-	waitq_lock(&h->workq->q);
-	n = (unsigned)list_length(&h->workq->items);
-	waitq_unlock(&h->workq->q);
-	return n;
-}
-
-uint64_t work_done(struct hart_meta *h)
-{
-	uint64_t n;
-
-	waitq_lock(&h->workq->q);
-	n = h->workq->done;
-	waitq_unlock(&h->workq->q);
-	return n;
 }

@@ -26,8 +26,9 @@ struct work {
 	void (*fn)(struct work *w);
 	atomic_u32 queued;     /* 1: waits in a queue, or is on its way there */
 	atomic_ptr home;       /* struct workq where it was queued last, NULL: none yet */
-	struct list_node node; /* home's lock */
-	uint64_t ticket;       /* home's lock */
+	atomic_ptr in;	       /* struct workq where it waits, NULL: in none; set under its lock */
+	struct list_node node; /* the lock of `in` */
+	uint64_t ticket;       /* the lock of `in` */
 };
 
 #define WORK_INIT(fn_) {.fn = (fn_)}
@@ -51,9 +52,12 @@ void work_queue_claimed(struct work *w);
 void work_flush(struct work *w);
 /* Takes it off its queue. True: it was there, and that request will not run. Either. */
 bool work_cancel(struct work *w);
-/* The same, and its function does not run when this returns. Not from its own function. Thread, may
- * sleep. */
-bool work_cancel_sync(struct work *w);
+/*
+ * The same, also of what its function queues again meanwhile: unless somebody else queues it, it
+ * neither waits nor runs when this returns. How many requests will not run. Not from its own
+ * function. Thread, may sleep.
+ */
+unsigned work_cancel_sync(struct work *w);
 
 /* ---- For main.c and the life of harts -------------------------------------------------------- */
 

@@ -139,6 +139,42 @@ KTEST(work, cancel_takes_what_has_not_begun)
 	work_flush(&bench.item[0]);
 }
 
+#define AGAIN_MAX 2000
+
+/* Queues itself again and again; the first time only after the gate was opened. */
+static void goes_on(struct work *w)
+{
+	count_up(&bench.inside);
+	if (count_up(&bench.run) == 0) {
+		complete(&bench.entered);
+		ktest_check(ktest_eventually(seen(&bench.gate_open)));
+	}
+	if (seen(&bench.run) < AGAIN_MAX)
+		work_queue(w);
+	sched_yield();
+	atomic_add_u32(&bench.inside, -1u, acq_rel);
+}
+
+KTEST(work, cancel_sync_ends_what_queues_itself_again)
+{
+	struct thread *t;
+	unsigned runs;
+
+	bench_init(goes_on);
+	work_queue(&bench.item[0]);
+	wait_for_completion(&bench.entered);
+	t = wait_spawn("opens", open_gate, NULL, 0);
+	ktest_check(work_cancel_sync(&bench.item[0]) == 1);
+	runs = seen(&bench.run);
+	ktest_check(!seen(&bench.inside));
+	ktest_check(!work_cancel(&bench.item[0]));
+	if (t)
+		thread_join(t, NULL);
+	work_flush(&bench.item[0]);
+	ktest_check(seen(&bench.run) == runs && runs < AGAIN_MAX, "%u, then %u", runs,
+		seen(&bench.run));
+}
+
 /* ---- Storm ---------------------------------------------------------------------------------- */
 
 static struct busy_item {
@@ -183,8 +219,7 @@ static void storm(unsigned i, void *arg)
 				count_up(&b->cancelled);
 			break;
 		case 2:
-			if (work_cancel_sync(&b->work))
-				count_up(&b->cancelled);
+			atomic_add_u32(&b->cancelled, work_cancel_sync(&b->work), relaxed);
 			break;
 		case 3:
 			hart_call(harts[ktest_random(&seed) % nr_harts], ask, b);
@@ -237,11 +272,33 @@ KTEST(work, flush_out_of_its_own_work_is_reported)
 }
 
 static struct hart_meta *stopped;
+static atomic_u32 ran_there; /* on the stopped hart */
+
+static void note_place(struct work *w)
+{
+	if (lock_hart() == &stopped->lock)
+		count_up(&ran_there);
+	log_work(w);
+}
+
+/* What is queued on that hart goes elsewhere. */
+static bool is_closed(struct work *probe)
+{
+	bool closed;
+
+	hart_call(stopped, queue_in_handler, probe);
+	/* Where it is still, behind the one at the gate, if it is there. */
+	closed = atomic_load_ptr(&probe->home, acquire) != stopped->workq;
+	if (!closed)
+		work_cancel(probe);
+	work_flush(probe);
+	return closed;
+}
 
 static void queue_there(void *arg)
 {
 	(void)arg;
-	for (unsigned i = 1; i < ITEMS; i++)
+	for (unsigned i = 1; i < ITEMS - 1; i++)
 		ktest_check(work_queue(&bench.item[i]));
 }
 
@@ -262,32 +319,35 @@ KTEST(work, queue_that_closes_hands_its_work_on)
 	}
 	bench_init(wait_at_gate);
 	for (unsigned i = 1; i < ITEMS; i++)
-		work_init(&bench.item[i], log_work);
-	atomic_store_u32(&bench.log.n, 0, relaxed);
+		work_init(&bench.item[i], note_place);
+	atomic_store_u32(&ran_there, 0, relaxed);
 	stopped = harts[hart_mask_next(&harts_online, hart_mask_first(&harts_online))];
 	hart_call(stopped, queue_in_handler, &bench.item[0]);
 	wait_for_completion(&bench.entered);
 	hart_call(stopped, queue_there, NULL);
-	ktest_check(work_pending(stopped) >= ITEMS - 1, "%u", work_pending(stopped));
+	ktest_check(work_pending(stopped) >= ITEMS - 2, "%u", work_pending(stopped));
 	t = wait_spawn("stops", stop_queue, NULL, 0);
-	sched_sleep_ns(NS_PER_MS);
-	ktest_check(seen(&bench.run) == 0);
+	ktest_check(ktest_eventually(is_closed(&bench.item[ITEMS - 1])));
+	ktest_check(seen(&bench.inside) == 1);
+	atomic_store_u32(&bench.run, 0, relaxed);
 	atomic_store_u32(&bench.gate_open, 1, release);
 	if (t)
 		thread_join(t, NULL);
 	for (unsigned i = 0; i < ITEMS; i++)
 		work_flush(&bench.item[i]);
-	ktest_check(seen(&bench.run) == ITEMS, "%u", seen(&bench.run));
+	/* The one that ran there was the last to begin. */
+	ktest_check(seen(&bench.run) == ITEMS - 1, "%u", seen(&bench.run));
+	ktest_check(seen(&ran_there) == 0, "%u", seen(&ran_there));
 	ktest_check(work_pending(stopped) == 0);
 	/* While it is closed, work of that hart goes to another one. */
 	hart_call(stopped, queue_in_handler, &bench.item[1]);
 	ktest_check(work_pending(stopped) == 0);
 	work_flush(&bench.item[1]);
-	ktest_check(seen(&bench.run) == ITEMS + 1);
+	ktest_check(seen(&bench.run) == ITEMS && seen(&ran_there) == 0);
 	work_hart_start(stopped);
 	hart_call(stopped, queue_in_handler, &bench.item[1]);
 	work_flush(&bench.item[1]);
-	ktest_check(seen(&bench.run) == ITEMS + 2);
+	ktest_check(seen(&bench.run) == ITEMS + 1 && seen(&ran_there) == 1);
 }
 
 /* ---- A worker that dies -----------------------------------------------------------------------

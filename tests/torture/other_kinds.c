@@ -218,8 +218,7 @@ static void cancel_own(struct worker *w)
 	struct item *mine = &items[ITEMS + w->i];
 
 	queue_item(mine, &w->rng);
-	if (work_cancel_sync(&mine->work))
-		atomic_add_u32(&mine->cancelled, 1, relaxed);
+	atomic_add_u32(&mine->cancelled, work_cancel_sync(&mine->work), relaxed);
 	torture_check(
 		!atomic_load_u32(&mine->inside, acquire), FOUND_DATA, "a cancelled item runs");
 }

@@ -7,6 +7,7 @@
  * Sources: tests/verify/sched.c
  */
 #include "kernel/wait/mixlock.h"
+#include "kernel/wait/workq.h"
 
 #include <setjmp.h>
 
@@ -84,6 +85,8 @@ void program_setup(void)
 	work_init_hart(&vm_harts[WORKER].meta);
 	for (unsigned i = 0; i < WORKER; i++)
 		vm_harts[i].meta.workq = vm_harts[WORKER].meta.workq;
+	/* As if a thread had come: the last hart's own runs work_thread. */
+	vm_harts[WORKER].meta.workq->open = true;
 	work_init(&stop, fn_stop);
 	for (unsigned i = 0; i < ITEMS; i++)
 		mixwork_init(&items[i].work, item_fn);

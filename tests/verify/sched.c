@@ -12,7 +12,7 @@
  * Sources: kernel/lock/context.c kernel/wait/waitq.c kernel/wait/pilock.c kernel/wait/pi.c
  * Sources: kernel/wait/mutex.c kernel/wait/rwmutex.c kernel/wait/mixlock.c kernel/wait/work.c
  * Sources: kernel/wait/completion.c kernel/wait/semaphore.c kernel/wait/condvar.c
- * Sources: kernel/wait/cycle.c kernel/wait/abandon.c lib/rbtree.c
+ * Sources: kernel/wait/cycle.c kernel/wait/abandon.c kernel/wait/work_hart.c lib/rbtree.c
  */
 #include "tests/verify/sched.h"
 
