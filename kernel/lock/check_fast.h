@@ -7,7 +7,9 @@
  *
  *	*_plain		true: there is nothing to check in this acquire, nor in writing its record
  *	*_record	writes it, after a plain one
- *	*_acquire, *_acquired, *_release	the whole of it
+ *	*_release_plain	true: the record is gone, the hold was short and is counted; false: nothing
+ *			has changed
+ *	*_release	the whole of it
  *
  * A lock function that has only the plain way inline, and leaves the rest to another one by a tail
  * call, keeps nothing over calls, so saves no registers: half of its cost.
@@ -63,6 +65,18 @@ INLINE void write_record(struct held_lock *held, uint8_t *nr, const void *lock,
 	held_publish(mine, nr, lock);
 }
 
+/* The newest of `nr` records, if it is the lock's. */
+INLINE struct held_lock *newest(
+	struct held_lock *held, unsigned nr, const void *lock, unsigned flags)
+{
+	struct held_lock *mine;
+
+	if (unlikely(!nr))
+		return NULL;
+	mine = &held[nr - 1];
+	return likely(mine->lock == lock && !((mine->flags ^ flags) & CHECK_VARIANT)) ? mine : NULL;
+}
+
 /* Returns the time. */
 INLINE uint64_t count_hold(struct lock_class *class, const struct held_lock *mine)
 {
@@ -113,6 +127,33 @@ INLINE void check_irqlock_record(struct lock_hart *h, const void *lock, struct l
 	}
 }
 
+/* With interrupts on the hart may not even be ours: the slow way says so. */
+INLINE struct held_lock *irqlock_newest(struct lock_hart *h, const void *lock, unsigned flags)
+{
+	if (unlikely(arch_irq_enabled() || !h->thread || h->panicking))
+		return NULL;
+	return newest(h->held, h->nr_held, lock, flags);
+}
+
+INLINE bool check_irqlock_release_plain(
+	struct lock_hart *h, const void *lock, struct lock_class *class, unsigned flags)
+{
+	struct held_lock *mine;
+	uint64_t now;
+
+	if (!CONFIG_LOCKCHECK)
+		return true;
+	mine = irqlock_newest(h, lock, flags);
+	if (unlikely(!mine))
+		return false;
+	now = CONFIG_LOCKSTAT ? arch_time() : 0;
+	if (unlikely(!lock_stat_held_short(class, now - mine->since)))
+		return false;
+	held_drop(mine, &h->nr_held);
+	h->irqs_off_end = now;
+	return true;
+}
+
 INLINE bool check_irqlock_release(
 	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
@@ -121,13 +162,10 @@ INLINE bool check_irqlock_release(
 
 	if (!CONFIG_LOCKCHECK)
 		return true;
-	/* With interrupts on the hart may not even be ours: the slow way says so. */
-	if (unlikely(arch_irq_enabled() || !h->thread || h->panicking || !h->nr_held))
+	mine = irqlock_newest(h, lock, flags);
+	if (unlikely(!mine))
 		return check_release_slow(lock, class, flags, pc);
-	mine = &h->held[h->nr_held - 1];
-	if (unlikely(mine->lock != lock || ((mine->flags ^ flags) & CHECK_VARIANT)))
-		return check_release_slow(lock, class, flags, pc);
-	held_pop(h->held, &h->nr_held);
+	held_drop(mine, &h->nr_held);
 	h->irqs_off_end = count_hold(class, mine);
 	return true;
 }
@@ -141,6 +179,23 @@ INLINE bool plain_thread(const struct lock_thread *t)
 	/* With SIE on no report is being printed here. */
 	return arch_irq_enabled() && t && !t->preempt_depth && !t->posted_work && !t->seq_writers &&
 		!t->run.depth;
+}
+
+/* A wait for an event of the class, for which nothing has to be checked or noted. */
+INLINE bool check_wait_plain(const struct lock_thread *t, const struct lock_class *event)
+{
+	unsigned node;
+
+	if (!CONFIG_LOCKCHECK)
+		return true;
+	if (unlikely(!plain_thread(t)))
+		return false;
+	node = atomic_load_u32(&event->nodes[CLASS_NODE_EVENT], relaxed);
+	if (unlikely(!node))
+		return false;
+	if (t->nr_held)
+		return known_after(&t->held[t->nr_held - 1], node, 0);
+	return !t->run_node || graph_known_edge(t->run_node, node, GRAPH_EN);
 }
 
 /* Are the edges to both interrupt contexts known, of a lock that is held with interrupts on? */
@@ -181,6 +236,28 @@ INLINE void check_thread_record(struct lock_thread *t, const void *lock, struct 
 	check_filter_add(lock, 1);
 }
 
+INLINE struct held_lock *thread_newest(struct lock_thread *t, const void *lock, unsigned flags)
+{
+	return plain_thread(t) ? newest(t->held, t->nr_held, lock, flags) : NULL;
+}
+
+INLINE bool check_thread_release_plain(
+	struct lock_thread *t, const void *lock, struct lock_class *class, unsigned flags)
+{
+	struct held_lock *mine;
+
+	if (!CONFIG_LOCKCHECK)
+		return true;
+	mine = thread_newest(t, lock, flags);
+	if (unlikely(!mine) ||
+		unlikely(!lock_stat_held_short(
+			class, (CONFIG_LOCKSTAT ? arch_time() : 0) - mine->since)))
+		return false;
+	check_filter_add(lock, -1u);
+	held_drop(mine, &t->nr_held);
+	return true;
+}
+
 INLINE bool check_thread_release(
 	const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
@@ -189,13 +266,11 @@ INLINE bool check_thread_release(
 
 	if (!CONFIG_LOCKCHECK)
 		return true;
-	if (unlikely(!plain_thread(t) || !t->nr_held))
-		return check_release_slow(lock, class, flags, pc);
-	mine = &t->held[t->nr_held - 1];
-	if (unlikely(mine->lock != lock || ((mine->flags ^ flags) & CHECK_VARIANT)))
+	mine = thread_newest(t, lock, flags);
+	if (unlikely(!mine))
 		return check_release_slow(lock, class, flags, pc);
 	check_filter_add(lock, -1u);
-	held_pop(t->held, &t->nr_held);
+	held_drop(mine, &t->nr_held);
 	count_hold(class, mine);
 	return true;
 }

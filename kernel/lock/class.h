@@ -32,7 +32,7 @@ enum irqlock_policy {
 };
 
 enum lock_stat {
-	LOCK_ACQUIRED,	/* counted when it is given up, with the hold */
+	LOCK_ACQUIRED,	/* counted when it is given up, with the hold; if nobody holds it, here */
 	LOCK_CONTENDED, /* of these, not at the first attempt */
 	LOCK_STOLEN,	/* of these, past a queue */
 	LOCK_PARKED,	/* sleeps of a waiter */

@@ -175,6 +175,8 @@ static inline uint64_t lock_longest(const struct lock_hart *h, enum lock_section
 
 /* A section that may be the longest of its hart ends here; it began at `since` (arch_time()). */
 void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin);
+/* The rest of irq_section_end for such a one. */
+void irq_section_end_long(struct lock_hart *h);
 
 /*
  * The two halves of every interrupts-off section: `before` is SIE before it was cleared. SIE off at
@@ -186,19 +188,25 @@ static inline void irq_section_begin(struct lock_hart *h, bool before)
 		h->thread->irq_before = before;
 }
 
+static inline void irq_section_leave(struct lock_hart *h)
+{
+	if (CONFIG_LOCKSTAT) {
+		h->irqs_off_pc = 0;
+		h->linked_since = 0;
+	}
+	arch_irq_restore(h->thread->irq_before);
+}
+
 static inline void irq_section_end(struct lock_hart *h)
 {
-	if (--h->irq_depth == 0) {
-		if (CONFIG_LOCKSTAT) {
-			if (unlikely(h->irqs_off_end - h->irqs_off_since >
-				    lock_longest(h, SECTION_IRQS_OFF)))
-				lock_section_long(
-					SECTION_IRQS_OFF, h->irqs_off_since, h->irqs_off_pc);
-			h->irqs_off_pc = 0;
-			h->linked_since = 0;
-		}
-		arch_irq_restore(h->thread->irq_before);
-	}
+	if (--h->irq_depth)
+		return;
+	/* The last thing its callers do: so they need no frame for that call. */
+	if (CONFIG_LOCKSTAT &&
+		unlikely(h->irqs_off_end - h->irqs_off_since > lock_longest(h, SECTION_IRQS_OFF)))
+		irq_section_end_long(h);
+	else
+		irq_section_leave(h);
 }
 
 /*

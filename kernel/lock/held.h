@@ -64,11 +64,18 @@ static inline void held_copy(struct held_lock *to, const struct held_lock *from)
 		to->pcs[i] = held_load(from->pcs[i]);
 }
 
+/* The newest one, at `newest`, goes. The record's writer. */
+static inline void held_drop(struct held_lock *newest, uint8_t *nr)
+{
+	newest->lock = NULL;
+	--*nr;
+	fence_release(); /* partner: the second fence of held_look */
+}
+
 /* The newest one goes. The record's writer, *nr > 0. */
 static inline void held_pop(struct held_lock *held, uint8_t *nr)
 {
-	held[--*nr].lock = NULL;
-	fence_release(); /* partner: the second fence of held_look */
+	held_drop(&held[*nr - 1], nr);
 }
 
 /* `mine`, one of them, goes. The record's writer. */

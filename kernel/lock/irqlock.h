@@ -60,10 +60,12 @@ void irqlock_wait_uncounted(struct irqlock *lock, bool before); /* a gate: its o
 bool irqlock_try_slow(struct irqlock *lock);
 void irqlock_kick(uint32_t old);
 /* The whole of it, where checker, statistics or points are compiled in: irqlock_checked.c. */
+void irqlock_acquire_checked(struct irqlock *lock) ACQUIRES(lock);
 void irqlock_acquire_at_checked(struct irqlock *lock, uintptr_t pc) ACQUIRES(lock);
-void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) ACQUIRES(lock);
+void irqlock_acquire_flags_checked(struct irqlock *lock, unsigned flags) ACQUIRES(lock);
 bool irqlock_try_checked(struct irqlock *lock) TRY_ACQUIRES(true, lock);
-void irqlock_release_checked(struct irqlock *lock, unsigned flags) RELEASES(lock);
+void irqlock_release_checked(struct irqlock *lock) RELEASES(lock);
+void irqlock_release_in_irq_checked(struct irqlock *lock) RELEASES(lock);
 
 #define IRQLOCK_INLINE LOCK_INLINE
 
@@ -77,12 +79,17 @@ static inline bool irqlock_take(struct irqlock *lock)
 
 /*
  * Gives up the lock and takes the parked waiter's number in one access: one park gets at most one
- * kick, and nothing of the lock is touched afterwards. Release partner: irqlock_take and the
- * compare-and-swaps of irqlock.c.
+ * kick, and nothing of the lock is touched afterwards. Returns what the word was. Release partner:
+ * irqlock_take and the compare-and-swaps of irqlock.c.
  */
+static inline uint32_t irqlock_give_word(struct irqlock *lock)
+{
+	return atomic_and_u32(&lock->word, ~(IRQLOCK_LOCKED | IRQLOCK_KICK), release);
+}
+
 static inline void irqlock_give(struct irqlock *lock)
 {
-	uint32_t old = atomic_and_u32(&lock->word, ~(IRQLOCK_LOCKED | IRQLOCK_KICK), release);
+	uint32_t old = irqlock_give_word(lock);
 
 	if (unlikely(old >> IRQLOCK_KICK_SHIFT))
 		irqlock_kick(old);
@@ -92,7 +99,7 @@ static inline void irqlock_give(struct irqlock *lock)
 static inline void irqlock_acquire(struct irqlock *lock) ACQUIRES(lock) UNCHECKED_LOCKING
 {
 	if (!IRQLOCK_INLINE) {
-		irqlock_acquire_checked(lock, 0);
+		irqlock_acquire_checked(lock);
 		return;
 	}
 	bool before = arch_irq_save();
@@ -116,7 +123,7 @@ static inline void irqlock_acquire_at(struct irqlock *lock, uintptr_t pc)
 static inline void irqlock_release(struct irqlock *lock) RELEASES(lock) UNCHECKED_LOCKING
 {
 	if (!IRQLOCK_INLINE) {
-		irqlock_release_checked(lock, 0);
+		irqlock_release_checked(lock);
 		return;
 	}
 	irqlock_give(lock);
@@ -142,7 +149,7 @@ static inline bool irqlock_try(struct irqlock *lock) TRY_ACQUIRES(true, lock) UN
 static inline void irqlock_acquire_in_irq(struct irqlock *lock) ACQUIRES(lock) UNCHECKED_LOCKING
 {
 	if (!IRQLOCK_INLINE) {
-		irqlock_acquire_checked(lock, CHECK_IN_IRQ);
+		irqlock_acquire_flags_checked(lock, CHECK_IN_IRQ);
 		return;
 	}
 	assert(!arch_irq_enabled());
@@ -154,7 +161,7 @@ static inline void irqlock_acquire_in_irq(struct irqlock *lock) ACQUIRES(lock) U
 static inline void irqlock_release_in_irq(struct irqlock *lock) RELEASES(lock) UNCHECKED_LOCKING
 {
 	if (!IRQLOCK_INLINE) {
-		irqlock_release_checked(lock, CHECK_IN_IRQ);
+		irqlock_release_in_irq_checked(lock);
 		return;
 	}
 	irqlock_give(lock);
@@ -170,7 +177,7 @@ static inline void irqlock_acquire_second(struct irqlock *lock, struct irqlock *
 {
 	check_guarded(first, __func__);
 	if (!IRQLOCK_INLINE) {
-		irqlock_acquire_checked(lock, CHECK_SECOND);
+		irqlock_acquire_flags_checked(lock, CHECK_SECOND);
 		return;
 	}
 	if (!irqlock_take(lock))

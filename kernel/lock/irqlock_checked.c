@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The irqlock with checks, statistics and points around it; in kernels without all three it is
  * inline instead (irqlock.h), and this file is left out. */
-#include "kernel/lock/check_fast.h"
-#include "kernel/lock/irqlock.h"
+#include "kernel/lock/irqlock_fast.h"
 
 #define CALLER ((uintptr_t)__builtin_return_address(0))
-/* Points and chaos are in the slow ways only. */
-#define HAS_PLAIN_WAY (!CONFIG_LOCKPOINTS)
 
 /* Has it, SIE off. */
-static inline __attribute__((always_inline)) void acquired_plain(struct irqlock *lock,
-	struct lock_hart *h, struct lock_class *class, unsigned flags, uintptr_t pc, bool before)
-{
-	bool outermost = !h->irq_depth;
-
-	irq_section_begin(h, before);
-	check_irqlock_record(h, lock, class, flags, pc, outermost);
-	lock_stat_owner(class, &lock->last_hart, h->index);
-}
-
 static void acquired(struct irqlock *lock, unsigned flags, uintptr_t pc, bool before)
 {
 	irq_section_begin(lock_hart(), before);
@@ -61,56 +48,76 @@ static __attribute__((noinline)) bool try_slow(
 	return true;
 }
 
-static inline __attribute__((always_inline)) void acquire_at(
-	struct irqlock *lock, unsigned flags, uintptr_t pc)
+/* The two without flags are functions of their own: constant, they cost nothing. */
+static inline __attribute__((always_inline)) void acquire_at(struct irqlock *lock, uintptr_t pc)
 {
-	struct lock_class *class = lock->class;
 	bool before = arch_irq_save();
-	struct lock_hart *h = lock_hart();
 
-	/* What an irqlock can have: the compiler leaves the rest of the checks away. */
-	flags &= CHECK_IN_IRQ | CHECK_SECOND;
-	if (before)
-		flags |= CHECK_SIE_WAS_ON;
-	if (HAS_PLAIN_WAY && likely(check_irqlock_plain(h, lock, class, flags)) &&
-		likely(irqlock_take(lock)))
-		acquired_plain(lock, h, class, flags, pc, before);
-	else
-		acquire_slow(lock, flags, pc, before);
+	if (!irqlock_acquire_plain(lock, 0, pc, before))
+		acquire_slow(lock, before ? CHECK_SIE_WAS_ON : 0, pc, before);
+}
+
+void irqlock_acquire_checked(struct irqlock *lock) UNCHECKED_LOCKING
+{
+	acquire_at(lock, CALLER);
 }
 
 void irqlock_acquire_at_checked(struct irqlock *lock, uintptr_t pc) UNCHECKED_LOCKING
 {
-	acquire_at(lock, 0, pc);
+	acquire_at(lock, pc);
 }
 
-void irqlock_acquire_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
+/* None of these is plain. */
+void irqlock_acquire_flags_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
 {
-	acquire_at(lock, flags, CALLER);
+	bool before = arch_irq_save();
+
+	acquire_slow(lock, flags | (before ? CHECK_SIE_WAS_ON : 0), CALLER, before);
 }
 
 bool irqlock_try_checked(struct irqlock *lock) UNCHECKED_LOCKING
 {
-	struct lock_class *class = lock->class;
 	bool before = arch_irq_save();
-	unsigned flags = CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0);
-	struct lock_hart *h = lock_hart();
 
-	if (!HAS_PLAIN_WAY || unlikely(!check_irqlock_plain(h, lock, class, flags)) ||
-		unlikely(!irqlock_take(lock)))
-		return try_slow(lock, flags, CALLER, before);
-	acquired_plain(lock, h, class, flags, CALLER, before);
-	return true;
+	return irqlock_acquire_plain(lock, CHECK_TRY, CALLER, before) ||
+		try_slow(lock, CHECK_TRY | (before ? CHECK_SIE_WAS_ON : 0), CALLER, before);
 }
 
-void irqlock_release_checked(struct irqlock *lock, unsigned flags) UNCHECKED_LOCKING
+static __attribute__((noinline)) void release_slow(
+	struct irqlock *lock, unsigned flags, uintptr_t pc)
 {
-	uintptr_t pc = CALLER;
-
 	if (!check_irqlock_release(lock, lock->class, flags, pc))
 		return;
 	LOCK_EVENT_AT(irqlock_release, lock, lock->class, pc);
 	irqlock_give(lock);
 	LOCK_POINT(irqlock_released);
 	irq_section_end(lock_hart());
+}
+
+/* The lock is given up, and `old`, its last word, names somebody to wake. */
+static __attribute__((noinline)) void release_kick(uint32_t old)
+{
+	irqlock_kick(old);
+	irq_section_end(lock_hart());
+}
+
+void irqlock_release_checked(struct irqlock *lock) UNCHECKED_LOCKING
+{
+	struct lock_hart *h = lock_hart();
+	uint32_t old;
+
+	if (!IRQLOCK_HAS_PLAIN_WAY || !check_irqlock_release_plain(h, lock, lock->class, 0)) {
+		release_slow(lock, 0, CALLER);
+		return;
+	}
+	old = irqlock_give_word(lock);
+	if (unlikely(old & IRQLOCK_KICK))
+		release_kick(old);
+	else
+		irq_section_end(h);
+}
+
+void irqlock_release_in_irq_checked(struct irqlock *lock) UNCHECKED_LOCKING
+{
+	release_slow(lock, CHECK_IN_IRQ, CALLER);
 }

@@ -124,42 +124,64 @@ static void wait_through_gate(
 	lock_stat_waited(lock->gate.class, lock, since);
 }
 
-/* An acquire on its way. */
+/* What is plain (check_fast.h) needs no call; points and chaos are in the slow ways only. */
+#define HAS_PLAIN_WAY (!CONFIG_LOCKPOINTS)
+#define INLINE static inline __attribute__((always_inline))
+
+/* An acquire on its way: SIE is off now, and was `before`. */
 struct attempt {
+	struct irqrwlock *lock;
 	unsigned flags;
 	uintptr_t pc;
-	bool before; /* SIE */
-	bool plain;  /* check_fast.h */
+	bool before;
 };
 
-static inline __attribute__((always_inline)) bool begin(struct irqrwlock *lock, struct attempt *a)
+INLINE struct attempt attempt(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
 {
-	struct lock_class *class = lock->gate.class;
+	bool before = arch_irq_save();
 
-	a->before = arch_irq_save();
-	if (a->before)
-		a->flags |= CHECK_SIE_WAS_ON;
-	a->plain = check_irqlock_plain(lock_hart(), lock, class, a->flags);
-	if (a->plain || check_acquire(lock, class, a->flags, a->pc))
+	return (struct attempt){lock, flags | (before ? CHECK_SIE_WAS_ON : 0), pc, before};
+}
+
+/* Neither what it holds nor what it asks for needs a look. */
+INLINE bool is_plain(const struct attempt *a)
+{
+	return HAS_PLAIN_WAY &&
+		likely(check_irqlock_plain(lock_hart(), a->lock, a->lock->gate.class, a->flags));
+}
+
+INLINE void entered_plain(const struct attempt *a)
+{
+	struct lock_class *class = a->lock->gate.class;
+	struct lock_hart *h = lock_hart();
+	bool outermost = !h->irq_depth;
+
+	irq_section_begin(h, a->before);
+	check_irqlock_record(h, a->lock, class, a->flags, a->pc, outermost);
+	if (a->flags & CHECK_WRITE)
+		lock_stat_owner(class, &a->lock->gate.last_hart, h->index);
+}
+
+static bool may_enter(const struct attempt *a)
+{
+	struct lock_class *class = a->lock->gate.class;
+
+	if (check_irqlock_plain(lock_hart(), a->lock, class, a->flags) ||
+		check_acquire(a->lock, class, a->flags, a->pc))
 		return true;
 	arch_irq_restore(a->before);
 	return false;
 }
 
-static inline __attribute__((always_inline)) void entered(
-	struct irqrwlock *lock, const struct attempt *a)
+static void entered(const struct attempt *a)
 {
-	struct lock_hart *h = lock_hart();
-	bool outermost = !h->irq_depth;
+	struct lock_class *class = a->lock->gate.class;
 
-	irq_section_begin(h, a->before);
-	if (a->plain)
-		check_irqlock_record(h, lock, lock->gate.class, a->flags, a->pc, outermost);
-	else
-		check_acquired(lock, lock->gate.class, a->flags, a->pc);
+	irq_section_begin(lock_hart(), a->before);
+	check_acquired(a->lock, class, a->flags, a->pc);
 	if (a->flags & CHECK_WRITE)
-		lock_stat_owner(lock->gate.class, &lock->gate.last_hart, h->index);
-	LOCK_EVENT_AT(irqrwlock_acquired, lock, lock->gate.class, a->pc);
+		lock_stat_owner(class, &a->lock->gate.last_hart, lock_hart()->index);
+	LOCK_EVENT_AT(irqrwlock_acquired, a->lock, class, a->pc);
 }
 
 void irqrwlock_init(struct irqrwlock *lock, struct lock_class *class)
@@ -187,22 +209,35 @@ static void pass(struct irqrwlock *lock)
 	lock_stat_waited(lock->gate.class, lock, since);
 }
 
-static inline __attribute__((always_inline)) void read_acquire(
-	struct irqrwlock *lock, unsigned flags, uintptr_t pc)
+/* Whoever may already be a reader here, or interrupts one. */
+INLINE bool passes(unsigned flags)
 {
-	struct attempt a = {.flags = flags, .pc = pc};
-	bool passing;
+	return (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;
+}
 
-	if (!begin(lock, &a))
+static __attribute__((noinline)) void read_slow(struct attempt a)
+{
+	bool passing = passes(a.flags);
+
+	if (!may_enter(&a))
 		return;
-	passing = (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;
-	if (LOCK_CHAOS(irqrwlock_read_slow_way) || !enter_reader(lock, passing)) {
+	if (LOCK_CHAOS(irqrwlock_read_slow_way) || !enter_reader(a.lock, passing)) {
 		if (passing)
-			pass(lock);
+			pass(a.lock);
 		else
-			wait_through_gate(lock, a.before, WRITER, READER);
+			wait_through_gate(a.lock, a.before, WRITER, READER);
 	}
-	entered(lock, &a);
+	entered(&a);
+}
+
+INLINE void read_acquire(struct irqrwlock *lock, unsigned flags, uintptr_t pc)
+{
+	struct attempt a = attempt(lock, flags, pc);
+
+	if (is_plain(&a) && enter_reader(lock, passes(flags)))
+		entered_plain(&a);
+	else
+		read_slow(a);
 }
 
 void irqrwlock_read_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
@@ -217,77 +252,128 @@ void irqrwlock_read_acquire_nested(struct irqrwlock *lock) UNCHECKED_LOCKING
 
 bool irqrwlock_read_try(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	struct attempt a = {.flags = CHECK_READ | CHECK_TRY, .pc = CALLER};
+	struct attempt a = attempt(lock, CHECK_READ | CHECK_TRY, CALLER);
 
-	if (!begin(lock, &a))
+	if (!may_enter(&a))
 		return false;
 	if (LOCK_CHAOS(irqrwlock_read_try_fails) || !enter_reader(lock, false)) {
 		LOCK_POINT(irqrwlock_read_try_failed);
 		arch_irq_restore(a.before);
 		return false;
 	}
-	entered(lock, &a);
+	entered(&a);
 	return true;
 }
 
-void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
+/* Returns the word with whom to wake, which only the last one out does. */
+INLINE uint32_t leave_reader(struct irqrwlock *lock)
 {
-	uint32_t word, left;
+	uint32_t word = atomic_load_u32(&lock->word, relaxed), left;
 
-	if (!check_irqlock_release(lock, lock->gate.class, CHECK_READ, CALLER))
-		return;
-	LOCK_EVENT(irqrwlock_read_release, lock, lock->gate.class);
-	word = atomic_load_u32(&lock->word, relaxed);
 	do {
 		left = word - READER;
 		if (!(left & READERS_MASK))
 			left &= ~KICK_MASK;
 		/* Release; partners: enter_writer, enter_from_gate. */
 	} while (!atomic_cas_u32(&lock->word, &word, left, release));
-	LOCK_POINT(irqrwlock_read_released);
-	if (!(left & READERS_MASK))
-		park_kick(word);
+	return left & READERS_MASK ? 0 : word;
+}
+
+INLINE uint32_t leave_writer(struct irqrwlock *lock)
+{
+	/* Release; partners: the three entries. */
+	return atomic_and_u32(&lock->word, ~(WRITER | KICK_MASK), release);
+}
+
+/* The lock is given up. */
+static __attribute__((noinline)) void left_and_kick(uint32_t old)
+{
+	park_kick(old);
 	irq_section_end(lock_hart());
+}
+
+INLINE void left_plain(uint32_t old)
+{
+	if (unlikely(old & KICK_MASK))
+		left_and_kick(old);
+	else
+		irq_section_end(lock_hart());
+}
+
+static __attribute__((noinline)) void read_release_slow(struct irqrwlock *lock, uintptr_t pc)
+{
+	uint32_t old;
+
+	if (!check_irqlock_release(lock, lock->gate.class, CHECK_READ, pc))
+		return;
+	LOCK_EVENT_AT(irqrwlock_read_release, lock, lock->gate.class, pc);
+	old = leave_reader(lock);
+	LOCK_POINT(irqrwlock_read_released);
+	left_and_kick(old);
+}
+
+void irqrwlock_read_release(struct irqrwlock *lock) UNCHECKED_LOCKING
+{
+	if (HAS_PLAIN_WAY &&
+		check_irqlock_release_plain(lock_hart(), lock, lock->gate.class, CHECK_READ))
+		left_plain(leave_reader(lock));
+	else
+		read_release_slow(lock, CALLER);
+}
+
+static __attribute__((noinline)) void write_slow(struct attempt a)
+{
+	if (!may_enter(&a))
+		return;
+	if (LOCK_CHAOS(irqrwlock_write_slow_way) || !enter_writer(a.lock))
+		wait_through_gate(a.lock, a.before, WRITER | READERS_MASK, WRITER);
+	entered(&a);
 }
 
 void irqrwlock_write_acquire(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	struct attempt a = {.flags = CHECK_WRITE, .pc = CALLER};
+	struct attempt a = attempt(lock, CHECK_WRITE, CALLER);
 
-	if (!begin(lock, &a))
-		return;
-	if (LOCK_CHAOS(irqrwlock_write_slow_way) || !enter_writer(lock))
-		wait_through_gate(lock, a.before, WRITER | READERS_MASK, WRITER);
-	entered(lock, &a);
+	if (is_plain(&a) && enter_writer(lock))
+		entered_plain(&a);
+	else
+		write_slow(a);
 }
 
 bool irqrwlock_write_try(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	struct attempt a = {.flags = CHECK_WRITE | CHECK_TRY, .pc = CALLER};
+	struct attempt a = attempt(lock, CHECK_WRITE | CHECK_TRY, CALLER);
 
-	if (!begin(lock, &a))
+	if (!may_enter(&a))
 		return false;
 	if (LOCK_CHAOS(irqrwlock_write_try_fails) || !enter_writer(lock)) {
 		LOCK_POINT(irqrwlock_write_try_failed);
 		arch_irq_restore(a.before);
 		return false;
 	}
-	entered(lock, &a);
+	entered(&a);
 	return true;
+}
+
+static __attribute__((noinline)) void write_release_slow(struct irqrwlock *lock, uintptr_t pc)
+{
+	uint32_t old;
+
+	if (!check_irqlock_release(lock, lock->gate.class, CHECK_WRITE, pc))
+		return;
+	LOCK_EVENT_AT(irqrwlock_write_release, lock, lock->gate.class, pc);
+	old = leave_writer(lock);
+	LOCK_POINT(irqrwlock_write_released);
+	left_and_kick(old);
 }
 
 void irqrwlock_write_release(struct irqrwlock *lock) UNCHECKED_LOCKING
 {
-	uint32_t old;
-
-	if (!check_irqlock_release(lock, lock->gate.class, CHECK_WRITE, CALLER))
-		return;
-	LOCK_EVENT(irqrwlock_write_release, lock, lock->gate.class);
-	/* Release; partners: the three entries. */
-	old = atomic_and_u32(&lock->word, ~(WRITER | KICK_MASK), release);
-	LOCK_POINT(irqrwlock_write_released);
-	park_kick(old);
-	irq_section_end(lock_hart());
+	if (HAS_PLAIN_WAY &&
+		check_irqlock_release_plain(lock_hart(), lock, lock->gate.class, CHECK_WRITE))
+		left_plain(leave_writer(lock));
+	else
+		write_release_slow(lock, CALLER);
 }
 
 bool irqrwlock_is_free(const struct irqrwlock *lock)

@@ -70,11 +70,21 @@ static inline void run_history_end(void)
 /* The running thread is about to wait, with no time limit, at `what` for an event of this class
  * (that of the wait queue's inner lock). */
 #define event_awaited(what, event) \
-	do { \
-		if (CONFIG_LOCKCHECK) \
-			check_event_awaited_slow( \
-				(what), (event), (uintptr_t)__builtin_return_address(0)); \
-	} while (0)
+	event_awaited_at(what, event, (uintptr_t)__builtin_return_address(0))
+
+static inline void event_awaited_at(const void *what, struct lock_class *event, uintptr_t pc)
+{
+	if (CONFIG_LOCKCHECK)
+		check_event_awaited_slow(what, event, pc);
+}
+
+/* Posted work runs here, or may: the slow way knows. */
+static inline bool event_may_be_posted(void)
+{
+	const struct lock_thread *t = lock_thread();
+
+	return !t || t->posted_to || lock_hart()->posted_to;
+}
 
 /*
  * One is signalled here. `completed`: this very signal is what the waiter needs, so that what is
@@ -83,7 +93,7 @@ static inline void run_history_end(void)
  */
 #define event_signalled(event, completed) \
 	do { \
-		if (CONFIG_LOCKCHECK) \
+		if (CONFIG_LOCKCHECK && ((completed) || event_may_be_posted())) \
 			check_event_signalled_slow( \
 				(event), (completed), (uintptr_t)__builtin_return_address(0)); \
 	} while (0)

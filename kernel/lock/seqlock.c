@@ -2,6 +2,7 @@
 /* Sequence locks; the orders are argued in seqlock.h. */
 #include "kernel/lock/seqlock.h"
 
+#include "kernel/lock/irqlock_fast.h"
 #include "kernel/lock/relax.h"
 
 void seqlock_init(struct seqlock *s, struct lock_class *class)
@@ -10,18 +11,37 @@ void seqlock_init(struct seqlock *s, struct lock_class *class)
 	atomic_store_u32(&s->seq, 0, relaxed);
 }
 
-/* The irqlock of a seqlock is part of the annotated capability: clang sees one lock, not two. */
-void seqlock_write_begin(struct seqlock *s) UNCHECKED_LOCKING
+/* The writer has the irqlock. */
+static inline void begin(struct seqlock *s)
 {
 	uint32_t seq;
 
-	irqlock_acquire_at(&s->lock, (uintptr_t)__builtin_return_address(0));
 	lock_thread()->seq_writers++;
 	LOCK_POINT(seqlock_write_begin);
 	/* Relaxed: only writers store it, under the lock; every seq_write after it is a release. */
 	seq = atomic_load_u32(&s->seq, relaxed);
 	assert(!(seq & 1));
 	atomic_store_u32(&s->seq, seq + 1, relaxed);
+}
+
+/* The irqlock of a seqlock is part of the annotated capability: clang sees one lock, not two. */
+static __attribute__((noinline)) void begin_slow(struct seqlock *s, uintptr_t pc) UNCHECKED_LOCKING
+{
+	irqlock_acquire_at(&s->lock, pc);
+	begin(s);
+}
+
+void seqlock_write_begin(struct seqlock *s) UNCHECKED_LOCKING
+{
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	bool before = arch_irq_save();
+
+	if (irqlock_acquire_plain(&s->lock, 0, pc, before)) {
+		begin(s);
+		return;
+	}
+	arch_irq_restore(before);
+	begin_slow(s, pc);
 }
 
 void seqlock_write_end(struct seqlock *s) UNCHECKED_LOCKING

@@ -57,6 +57,16 @@ unsigned long lock_stat_read_slow(const struct lock_class *class, enum lock_stat
 	return sum;
 }
 
+unsigned long lock_stat_unheld_slow(const struct lock_class *class)
+{
+	const struct lock_shard *shard = class->stats[0].shards;
+	unsigned long sum = 0;
+
+	for (unsigned i = 0; i < LOCK_SHARDS; i++)
+		sum += atomic_load_ulong(&shard[i].n[LOCK_ACQUIRED], relaxed);
+	return sum;
+}
+
 static void read_longest(const struct lock_longest *l, struct lock_stat_times *out)
 {
 	out->max = atomic_load_ulong(&l->ticks, relaxed);
@@ -210,7 +220,9 @@ bool lock_stat_lock(unsigned i, struct lock_stat_lock *out)
 #define forget(x) racy_write(x, 0, "a statistic, which may be counting on")
 static struct lock_stat_section sections[CONFIG_MAX_HARTS][SECTIONS];
 
-void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin)
+/* Part of what is called where the section ends: the backtrace begins at the caller of that. */
+static inline __attribute__((always_inline)) void note_section(
+	enum lock_section what, uint64_t since, uintptr_t begin)
 {
 	bool on = arch_irq_save();
 	struct lock_hart *h = lock_hart();
@@ -226,6 +238,17 @@ void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin)
 		s->nr_pcs = lock_trace(s->pcs, ARRAY_SIZE(s->pcs));
 	}
 	arch_irq_restore(on);
+}
+
+void lock_section_long(enum lock_section what, uint64_t since, uintptr_t begin)
+{
+	note_section(what, since, begin);
+}
+
+void irq_section_end_long(struct lock_hart *h)
+{
+	note_section(SECTION_IRQS_OFF, h->irqs_off_since, h->irqs_off_pc);
+	irq_section_leave(h);
 }
 
 bool lock_stat_section(unsigned hart, enum lock_section what, struct lock_stat_section *out)

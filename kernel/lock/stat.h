@@ -49,22 +49,28 @@ static inline void lock_stat_waited(struct lock_class *class, const void *lock, 
 		lock_stat_wait_slow(class, lock, arch_time() - since);
 }
 
-/* The lock of the record `mine` was held for `ticks`. Short holds, and most are, stay inline. */
-static inline void lock_stat_held(
-	struct lock_class *class, uint64_t ticks, const struct held_lock *mine)
+/* A hold of `ticks` is over. False: it was not short, and is not counted yet. */
+static inline bool lock_stat_held_short(struct lock_class *class, uint64_t ticks)
 {
 	struct lock_shard *shard;
 
 	if (!CONFIG_LOCKSTAT)
-		return;
-	if (unlikely(ticks > 3)) {
-		lock_stat_held_slow(class, ticks, mine);
-		return;
-	}
+		return true;
+	if (unlikely(ticks > 3))
+		return false;
 	shard = lock_stat_shard(class);
 	/* The bit lengths of 0, 1, 2, 3. */
 	atomic_add_ulong(&shard->holds[ticks - (ticks & ticks >> 1)], 1, relaxed);
 	atomic_add_ulong(&shard->hold_ticks, (unsigned long)ticks, relaxed);
+	return true;
+}
+
+/* The lock of the record `mine` was held for `ticks`. */
+static inline void lock_stat_held(
+	struct lock_class *class, uint64_t ticks, const struct held_lock *mine)
+{
+	if (!lock_stat_held_short(class, ticks))
+		lock_stat_held_slow(class, ticks, mine);
 }
 
 /* The caller has just taken the lock, alone; *last says which hart had it before. */
@@ -85,6 +91,13 @@ unsigned long lock_stat_read_slow(const struct lock_class *class, enum lock_stat
 static inline unsigned long lock_stat_read(const struct lock_class *class, enum lock_stat what)
 {
 	return CONFIG_LOCKSTAT ? lock_stat_read_slow(class, what) : 0;
+}
+
+/* Of the acquisitions, those of what nobody holds (semaphores): they have no time of a hold. */
+unsigned long lock_stat_unheld_slow(const struct lock_class *class);
+static inline unsigned long lock_stat_unheld(const struct lock_class *class)
+{
+	return CONFIG_LOCKSTAT ? lock_stat_unheld_slow(class) : 0;
 }
 
 struct lock_stat_times {

@@ -358,25 +358,44 @@ bool mixlock_try(struct mixlock *m) UNCHECKED_LOCKING
 	return true;
 }
 
-void mixlock_unlock_slow(struct mixlock *m) UNCHECKED_LOCKING
+static __attribute__((noinline)) void unlock_checked(struct mixlock *m, uintptr_t pc)
 {
 	uint32_t mine = my_word();
 
 	if (pilock_owner(&m->pi) != mine) {
-		check_thread_release(m, m->pi.class, HOLD, CALLER);
+		check_thread_release(m, m->pi.class, HOLD, pc);
 		assert(CONFIG_LOCKCHECK); /* and a test expected the report */
 		return;
 	}
 	/* Nobody is behind it: off the record before the lock can be had. Relaxed: only the word.
 	 */
 	if (!CONFIG_LOCKPOINTS && atomic_load_u32(&m->pi.word, relaxed) == mine) {
-		if (!check_thread_release(m, m->pi.class, HOLD, CALLER))
+		if (!check_thread_release(m, m->pi.class, HOLD, pc))
 			return;
 		if (pilock_give_up(&m->pi, mine))
 			return;
-		check_acquired(m, m->pi.class, HOLD | CHECK_TRY, CALLER);
+		check_acquired(m, m->pi.class, HOLD | CHECK_TRY, pc);
 	}
-	release_posts(m, my_bound(), CALLER);
+	release_posts(m, my_bound(), pc);
+}
+
+/* The lock is off its owner's record, and somebody has queued behind it. */
+static __attribute__((noinline)) void unlock_queued(struct mixlock *m, uintptr_t pc)
+{
+	check_acquired(m, m->pi.class, HOLD | CHECK_TRY, pc);
+	release_posts(m, my_bound(), pc);
+}
+
+void mixlock_unlock_slow(struct mixlock *m) UNCHECKED_LOCKING
+{
+	struct lock_thread *t = lock_thread();
+
+	/* The same, where that needs no call. */
+	if (!PILOCK_HAS_PLAIN_WAY || atomic_load_u32(&m->pi.word, relaxed) != t->handle ||
+		!check_thread_release_plain(t, m, m->pi.class, HOLD))
+		unlock_checked(m, CALLER);
+	else if (!pilock_give_up(&m->pi, t->handle))
+		unlock_queued(m, CALLER);
 }
 
 void mixlock_recover(struct mixlock *m)

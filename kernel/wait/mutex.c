@@ -96,14 +96,23 @@ void mutex_lock_second(struct mutex *m, struct mutex *first) UNCHECKED_LOCKING
 	acquire_plain(m, &WAIT_PLAIN, CHECK_SECOND, CALLER);
 }
 
-void mutex_unlock_slow(struct mutex *m) UNCHECKED_LOCKING
+static __attribute__((noinline)) void unlock_checked(struct mutex *m, uintptr_t pc)
 {
-	if (!check_thread_release(m, m->pi.class, HOLD, CALLER))
+	if (!check_thread_release(m, m->pi.class, HOLD, pc))
 		return;
-	LOCK_EVENT(mutex_unlock, m, m->pi.class);
+	LOCK_EVENT_AT(mutex_unlock, m, m->pi.class, pc);
 	if (!pilock_unlock_fast(&m->pi))
 		pilock_unlock_slow(&m->pi);
 	LOCK_POINT(mutex_unlocked);
+}
+
+void mutex_unlock_slow(struct mutex *m) UNCHECKED_LOCKING
+{
+	if (!PILOCK_HAS_PLAIN_WAY ||
+		!check_thread_release_plain(lock_thread(), m, m->pi.class, HOLD))
+		unlock_checked(m, CALLER);
+	else if (!pilock_unlock_fast(&m->pi))
+		pilock_unlock_slow(&m->pi);
 }
 
 void mutex_recover(struct mutex *m)

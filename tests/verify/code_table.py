@@ -74,8 +74,8 @@ IRQLOCK_WAKE = {
 """),
 }
 IRQLOCK_IRQ = {
-    "interrupts_early": ("kernel/lock/context.h", "if (--h->irq_depth == 0) {",
-                         "if (--h->irq_depth <= 1) {"),
+    "interrupts_early": ("kernel/lock/context.h", "if (--h->irq_depth)\n",
+                         "if (--h->irq_depth > 1)\n"),
 }
 
 RWLOCK_ORDER = {
@@ -94,15 +94,13 @@ RWLOCK_ORDER = {
 }
 RWLOCK_WAKE = {
     "last_reader_keeps_kick": ("kernel/lock/irqrwlock.c", "left &= ~KICK_MASK;", "left |= 0;"),
-    "last_reader_sends_none": ("kernel/lock/irqrwlock.c", """\
-	if (!(left & READERS_MASK))
-		park_kick(word);
-""", ""),
+    "last_reader_sends_none": ("kernel/lock/irqrwlock.c",
+                               "return left & READERS_MASK ? 0 : word;", "return 0;"),
     "writer_keeps_kick": ("kernel/lock/irqrwlock.c", "~(WRITER | KICK_MASK), release)",
                           "~WRITER, release)"),
     "nested_waits": ("kernel/lock/irqrwlock.c",
-                     "passing = (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;",
-                     "passing = lock_hart()->in_irq != IRQ_NONE;"),
+                     "return (flags & CHECK_RECURSIVE) || lock_hart()->in_irq != IRQ_NONE;",
+                     "return lock_hart()->in_irq != IRQ_NONE;"),
 }
 SEQLOCK_ORDER = {
     "never_retries": ("kernel/lock/seqlock.h", "relaxed) != start)", "relaxed) != start && false)"),
