@@ -92,19 +92,22 @@ static void class_line(const struct lock_class *c)
 	struct holder holder = {.class = c};
 	char where[SYMBOL_TEXT_MAX] = "";
 	struct lock_stat_times holds = {0}, waits = {0};
+	char hold_max[24] = "-"; /* of what nobody holds */
 
 	if (CONFIG_LOCKSTAT) {
 		lock_stat_holds(c, &holds);
 		lock_stat_waits(c, &waits);
 	}
+	if (holds.max || !lock_stat_unheld(c))
+		snprintf(hold_max, sizeof(hold_max), "%lu", to_us(holds.max));
 	find_holder(&holder);
 	if (holds.nr_pcs)
 		symbolise_return(holds.pcs[0], where, sizeof(where));
-	shell_printf("%-20s %3u %10lu %8lu %7lu %7lu %8lu %9lu %9lu  %-12s %s\n", c->name,
+	shell_printf("%-20s %3u %10lu %8lu %7lu %7lu %8lu %9lu %9s  %-12s %s\n", c->name,
 		(unsigned)c->rank, lock_stat_read(c, LOCK_ACQUIRED),
 		lock_stat_read(c, LOCK_CONTENDED), lock_stat_read(c, LOCK_STOLEN),
 		lock_stat_read(c, LOCK_PARKED), lock_stat_read(c, LOCK_BOUNCED), to_us(waits.max),
-		to_us(holds.max), holder.name[0] ? holder.name : "-", where);
+		hold_max, holder.name[0] ? holder.name : "-", where);
 }
 
 /* By rank, outermost first; of those that only tests and benches use, what was used. */
@@ -146,10 +149,11 @@ static void class_keys(const struct lock_class *c)
 	lock_stat_holds(c, &holds);
 	lock_stat_waits(c, &waits);
 	shell_printf("lockstat: class=%s rank=%u acquired=%lu contended=%lu stolen=%lu parked=%lu "
-		     "bounced=%lu",
+		     "bounced=%lu unheld=%lu",
 		c->name, (unsigned)c->rank, lock_stat_read(c, LOCK_ACQUIRED),
 		lock_stat_read(c, LOCK_CONTENDED), lock_stat_read(c, LOCK_STOLEN),
-		lock_stat_read(c, LOCK_PARKED), lock_stat_read(c, LOCK_BOUNCED));
+		lock_stat_read(c, LOCK_PARKED), lock_stat_read(c, LOCK_BOUNCED),
+		lock_stat_unheld(c));
 	print_times("wait", &waits);
 	print_times("hold", &holds);
 	shell_printf("\n");
@@ -216,7 +220,11 @@ static void print_class(const struct lock_class *c)
 		lock_stat_read(c, LOCK_ACQUIRED), lock_stat_read(c, LOCK_CONTENDED),
 		lock_stat_read(c, LOCK_STOLEN), lock_stat_read(c, LOCK_PARKED),
 		lock_stat_read(c, LOCK_BOUNCED));
-	print_histogram("holds", &holds);
+	if (lock_stat_unheld(c))
+		shell_printf("%lu of them have no time of a hold: nobody holds a semaphore\n",
+			lock_stat_unheld(c));
+	if (lock_stat_unheld(c) < lock_stat_read(c, LOCK_ACQUIRED) || !lock_stat_unheld(c))
+		print_histogram("holds", &holds);
 	print_histogram("waits", &waits);
 	print_instances(c);
 }

@@ -2,19 +2,33 @@
 /*
  * The counting semaphore: no owner, so no inheritance and nothing to abandon. An up with somebody
  * waiting gives the unit straight to the first waiter: it can be neither lost nor taken away.
+ *
+ * Statistics of its class: acquisitions are downs and successful tries, a wait is one for a unit.
+ * Nobody holds a semaphore, so there are no times of holds.
+ *
+ * The word: semaphore.c.
  */
 #ifndef KERNEL_WAIT_SEMAPHORE_H
 #define KERNEL_WAIT_SEMAPHORE_H
 
 #include "kernel/wait/waitq.h"
 
+#define SEMAPHORE_MAX 0x7fffffffu /* units */
+
 struct semaphore {
+	atomic_u32 word;
+	struct lock_class *class; /* of the event that its waiters wait for; constant */
 	struct waitq wq;
-	unsigned count GUARDED_BY(&wq); /* 0 while somebody waits */
 };
 
-/* The class is that of the inner irqlock: a spinning rank (RANK_WAITQ). */
-#define SEMAPHORE_INIT(class_, count_) {.wq = WAITQ_INIT(class_), .count = (count_)}
+extern struct lock_class semaphore_waitq_class;
+
+/* The class is the semaphore's own: its rank is that of no lock, RANK_WAITQ. */
+#define SEMAPHORE_INIT(class_, count_) \
+	{.word = {SEMAPHORE_WORD(count_)}, \
+		.class = (class_), \
+		.wq = WAITQ_INIT(&semaphore_waitq_class)}
+#define SEMAPHORE_WORD(count_) ((count_) << 1)
 /* Not in use. Either. */
 void semaphore_init(struct semaphore *s, struct lock_class *class, unsigned count);
 
@@ -28,6 +42,6 @@ int semaphore_down_limit(struct semaphore *s, const struct wait_limit *limit);
 bool semaphore_try(struct semaphore *s);
 void semaphore_up(struct semaphore *s);
 /* For reports and tests. */
-unsigned semaphore_count(struct semaphore *s);
+unsigned semaphore_count(const struct semaphore *s);
 
 #endif

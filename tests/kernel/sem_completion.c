@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Semaphores and completions: units and ends are neither lost nor doubled. */
 #include "kernel/hart/call.h"
+#include "kernel/lock/stat.h"
+#include "kernel/time/clock.h"
 #include "kernel/wait/completion.h"
 #include "kernel/wait/semaphore.h"
 #include "tests/kernel/wait_util.h"
@@ -142,6 +144,61 @@ KTEST(sem, kill_ends_an_interruptible_down)
 	ktest_check(result == -EINTR, "%d", result);
 	semaphore_up(&pool.s);
 	ktest_check(semaphore_count(&pool.s) == 1);
+}
+
+DEFINE_LOCK_CLASS(counted_class, .name = "test.sem.counted", .rank = RANK_WAITQ,
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, .protects = "nothing: its use is counted");
+static struct semaphore counted;
+
+static void down_counted(unused_arg void *arg)
+{
+	semaphore_down(&counted);
+}
+
+static void check_counted(unsigned long acquired, unsigned long contended)
+{
+	struct lock_stat_times waits, holds;
+	unsigned long nr_waits = 0;
+
+	lock_stat_waits(&counted_class, &waits);
+	lock_stat_holds(&counted_class, &holds);
+	for (unsigned i = 0; i < LOCK_BUCKETS; i++) {
+		nr_waits += waits.buckets[i];
+		ktest_check(!holds.buckets[i]);
+	}
+	ktest_check(lock_stat_read(&counted_class, LOCK_ACQUIRED) == acquired);
+	ktest_check(lock_stat_unheld(&counted_class) == acquired);
+	ktest_check(lock_stat_read(&counted_class, LOCK_CONTENDED) == contended);
+	ktest_check(lock_stat_read(&counted_class, LOCK_PARKED) == contended);
+	ktest_check(nr_waits == contended && (waits.ticks == 0) == (contended == 0));
+}
+
+KTEST(sem, downs_and_waits_are_counted_but_nobody_holds)
+{
+	struct lock_stat_times waits;
+	struct thread *t;
+
+	if (!CONFIG_LOCKSTAT) {
+		ktest_skip("no lock statistics");
+		return;
+	}
+	semaphore_init(&counted, &counted_class, 1);
+	lock_stat_reset_class(&counted_class);
+	semaphore_down(&counted);
+	semaphore_up(&counted);
+	ktest_check(semaphore_try(&counted));
+	ktest_check(!semaphore_try(&counted));
+	check_counted(2, 0);
+	t = wait_spawn("down", down_counted, NULL, 0);
+	ktest_require(t && wait_until_queued(&counted.wq, 1));
+	sched_sleep_ns(NS_PER_MS);
+	semaphore_up(&counted);
+	thread_join(t, NULL);
+	check_counted(3, 1);
+	lock_stat_waits(&counted_class, &waits);
+	ktest_check(ticks_to_ns(waits.max) >= NS_PER_MS && waits.nr_pcs > 1);
+	ktest_check(semaphore_down_timeout(&counted, clock_now_ns() + 1000) == -ETIMEDOUT);
+	check_counted(3, 2);
 }
 
 /* ---- Completions ---------------------------------------------------------------------------- */

@@ -100,7 +100,12 @@ def test_two_runs_are_compared(tmp_path):
 
 def test_checker_and_statistics_cost_at_most_250_instructions_a_pair():
     # One virtual nanosecond is one instruction.
-    got = run("bench locks", smp=1, icount=0)
+    got = run("bench locks; locks bench.sem; locks -s", smp=1, icount=0)
     cost = {name: float(ns) for name, ns in
             re.findall(r"^bench: (\w+)_pair +([\d.]+) ns$", got.text, re.M)}
-    assert 0 < cost["irqlock"] <= 250 and 0 < cost["mutex"] <= 250, cost
+    assert len(cost) == 9 and all(0 < insns <= 250 for insns in cost.values()), cost
+    # Nobody holds a semaphore: it is said that there are no times of holds.
+    downs = re.search(r"^(\d+) of them have no time of a hold: nobody holds a sem", got.text, re.M)
+    assert re.search(r"^lockstat: class=bench.sem .* acquired=%s .* unheld=%s wait_ns" %
+                     (2 * (downs[1],)), got.text, re.M)
+    assert re.search(r"^lockstat: class=bench.spin .* unheld=0 wait_ns", got.text, re.M)

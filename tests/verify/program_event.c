@@ -162,7 +162,7 @@ void program_check(void)
 
 	for (unsigned i = 0; i < HARTS; i++)
 		sum += downs[i];
-	verify(sum == count && sem.count == 1 && put == got);
+	verify(sum == count && semaphore_count(&sem) == 1 && put == got);
 	verify(!rbtree_first(&sem.wq.waiters) && !rbtree_first(&flag_wq.waiters));
 	verify(!rbtree_first(&filled.wq.waiters) && !rbtree_first(&emptied.wq.waiters));
 }

@@ -34,12 +34,32 @@ void program_setup(void)
 	with_limits = vm_case / 2 % 2;
 }
 
+/* Holding it: until somebody waits for it, and then gives up as we unlock; or not. */
+static void let_a_waiter_give_up(void)
+{
+	unsigned n = vm_random(64);
+
+	/* Relaxed: a look. */
+	while (n && !(atomic_load_u32(&short_lived.pi.word, relaxed) & PILOCK_QUEUED)) {
+		vm_pause();
+		n--;
+	}
+	for (n = vm_random(16); n > 0; n--)
+		vm_pause();
+	vm_timers();
+}
+
 static void use_for_the_last_time(void)
 {
 	bool last;
 
-	mutex_lock(&short_lived);
+	while (with_limits && mutex_lock_timeout(&short_lived, clock_now_ns() + 1))
+		vm_timers();
+	if (!with_limits)
+		mutex_lock(&short_lived);
 	last = --users == 0;
+	if (with_limits && !last)
+		let_a_waiter_give_up();
 	mutex_unlock(&short_lived);
 	if (last)
 		vm_scribble(&short_lived, sizeof(short_lived));

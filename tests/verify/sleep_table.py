@@ -45,6 +45,12 @@ MUTEX_FREE = {
 	} while (!passed && !pilock_give_up(l, mine));
 	l->steals = 0;
 """),
+    # Given up by the word, without flags, under wq.lock, which is then released.
+    "given_up_before_the_last_touch": ("kernel/wait/pilock.c", """\
+	if (waitq_first(&l->wq) || l->posts_pending || (w & PILOCK_ABANDONED)) {
+""", """\
+	if (waitq_first(&l->wq) || l->posts_pending || (w | PILOCK_ABANDONED)) {
+"""),
 }
 
 RWMUTEX_ORDER = {
@@ -109,7 +115,23 @@ void complete_all""", """\
 }
 
 void complete_all"""),
-    "up_uncounted": ("kernel/wait/semaphore.c", "		s->count++;\n", ""),
+    "up_uncounted": ("kernel/wait/semaphore.c", "w + UNIT, release)", "w, release)"),
+    "unit_given_relaxed": ("kernel/wait/semaphore.c", "w + UNIT, release)", "w + UNIT, relaxed)"),
+    "unit_taken_relaxed": ("kernel/wait/semaphore.c", "w - UNIT, acquire)", "w - UNIT, relaxed)"),
+    "up_past_waiters": ("kernel/wait/semaphore.c", "while (!(w & QUEUED)) {", "while (true) {"),
+    "marked_with_units": ("kernel/wait/semaphore.c", """\
+		if (atomic_cas_u32(&s->word, &none, QUEUED, relaxed) || none == QUEUED)
+""", """\
+		if (atomic_or_u32(&s->word, QUEUED, relaxed) || none == 0)
+"""),
+    "gave_up_marked": ("kernel/wait/semaphore.c", """\
+		LOCK_POINT(semaphore_gave_up);
+		clear_if_empty(s);
+""", ""),
+    "granted_marked": ("kernel/wait/semaphore.c", """\
+	if (granted)
+		clear_if_empty(s);
+""", ""),
     "condvar_queues_late": ("kernel/wait/condvar.c", """\
 	join(cv, &e);
 	mutex_unlock(m);
