@@ -50,8 +50,8 @@ void hart_call_wait(const struct hart_meta *h, const struct hart_call *call);
 
 /*
  * Runs fn(arg) on `h` (this hart too: through its own software interrupt) and waits until it has
- * returned. 0 or -ENODEV. Thread, SIE on, no irqlock held (asserted): two harts may call each
- * other.
+ * returned. 0 or -ENODEV. Thread, SIE on, no irqlock held, not in posted work (the lock checker
+ * reports it): two harts may call each other.
  */
 int hart_call(struct hart_meta *h, void (*fn)(void *arg), void *arg);
 /* The same on every hart of the mask, in batches; harts with a closed mailbox are left out.

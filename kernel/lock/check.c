@@ -56,18 +56,25 @@ struct held_lock *held_find(struct held_lock *held, unsigned nr, const void *loc
 	return NULL;
 }
 
-/* Why a thread that wants to sleep here may not; NULL if it may. */
-static const char *why_atomic(const struct lock_hart *h)
+/* Why who wants to wait here for a handler of another hart may not; NULL if it may. */
+static const char *why_deaf(const struct lock_hart *h)
 {
-	const struct lock_thread *t = lock_thread();
-
 	if (!sie_on(h)) {
 		if (h->in_irq != IRQ_NONE)
 			return "in an interrupt handler";
 		return h->nr_held ? "holding an irqlock" : "with interrupts off";
 	}
-	if (t->posted_work)
-		return "in posted work";
+	return lock_thread()->posted_work ? "in posted work" : NULL;
+}
+
+/* Why a thread that wants to sleep here may not; NULL if it may. */
+static const char *why_atomic(const struct lock_hart *h)
+{
+	const struct lock_thread *t = lock_thread();
+	const char *deaf = why_deaf(h);
+
+	if (deaf)
+		return deaf;
 	if (t->seq_writers)
 		return "in a seqlock write section";
 	return t->preempt_depth ? "with preemption off" : NULL;
@@ -85,6 +92,18 @@ bool might_sleep_at(const char *what, uintptr_t pc)
 		return true;
 	violated(&(struct violation){KIND_CONTEXT, "sleep", NULL, NULL, pc},
 		"%s may sleep, called %s", what, why);
+	return false;
+}
+
+bool might_wait_at(const char *what, uintptr_t pc)
+{
+	struct lock_hart *h = lock_hart();
+	const char *why = checking(h) ? why_deaf(h) : NULL;
+
+	if (!why)
+		return true;
+	violated(&(struct violation){KIND_CONTEXT, "wait", NULL, NULL, pc},
+		"%s waits for another hart's handler, called %s", what, why);
 	return false;
 }
 
@@ -206,6 +225,33 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 	/* Who reads again waits for nobody that waits for it. One violation, one report. */
 	if (!mine && rank_ok(h, &v, flags))
 		order_acquire(h, &v, flags);
+	return true;
+}
+
+bool check_look_slow(const void *lock, struct lock_class *class, uintptr_t pc)
+{
+	struct lock_hart *h = lock_hart();
+	struct violation v = {KIND_CONTEXT, "context", lock, class, pc};
+
+	if (!checking(h))
+		return true;
+	if (!(class->contexts & (in_interrupt() ? LOCK_IN_IRQ : LOCK_IN_THREAD))) {
+		violated(&v, "%s is not for %s", class->name,
+			in_interrupt() ? "interrupt context" : "threads");
+		return false;
+	}
+	/* With interrupts on nothing is written here, and the hart's record is not ours to read. */
+	if (!arch_irq_enabled() && held_find(h->held, h->nr_held, lock)) {
+		v.kind = KIND_OWNERSHIP;
+		v.what = "recursion";
+		violated(&v, "%s read by its writer, for whom it waits", class->name);
+		return false;
+	}
+	v.kind = KIND_RANK;
+	v.what = "rank";
+	/* It waits for who writes, not for who waits to write. */
+	if (rank_ok(h, &v, 0))
+		order_acquire(h, &v, CHECK_READ | CHECK_RECURSIVE);
 	return true;
 }
 

@@ -10,6 +10,10 @@
  *	check_acquired(lock, class, flags, pc)	it has it: records it
  *	check_release(lock, class, flags, pc)	still has it: ownership, takes it off the record
  *
+ * A seqlock's reader waits for a writer, but holds nothing:
+ *
+ *	check_look(lock, class, pc)		before it looks: context, recursion, rank, order
+ *
  * Irqlocks are recorded on the hart, and so is what a handler holds; sleeping and mixed locks
  * (CHECK_THREAD) on the thread. A try calls check_acquire with CHECK_TRY: it has no order itself,
  * for it does not wait, but what is taken under it has.
@@ -66,6 +70,7 @@ enum check_flags {
 bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
 void check_acquired_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
 bool check_release_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc);
+bool check_look_slow(const void *lock, struct lock_class *class, uintptr_t pc);
 void check_init_slow(const void *lock);
 void check_memory_free_slow(const void *ptr, size_t size);
 void check_thread_exit_slow(void);

@@ -112,6 +112,22 @@ INLINE bool check_irqlock_plain(
 		known_after(&t->held[t->nr_held - 1], node, flags);
 }
 
+/* A seqlock's reader; SIE as it is. */
+INLINE bool check_look(const void *lock, struct lock_class *class, uintptr_t pc)
+{
+	const unsigned flags = CHECK_READ | CHECK_RECURSIVE;
+	const struct lock_thread *t = lock_thread();
+	unsigned node;
+
+	if (!CONFIG_LOCKCHECK)
+		return true;
+	node = atomic_load_u32(&class->nodes[CLASS_NODE_LOCK], relaxed);
+	if (likely(arch_irq_enabled() && t && node && (class->contexts & LOCK_IN_THREAD)) &&
+		(!t->nr_held || known_after(&t->held[t->nr_held - 1], node, flags)))
+		return true;
+	return check_look_slow(lock, class, pc);
+}
+
 /* `outermost` of the interrupts-off sections. */
 INLINE void check_irqlock_record(struct lock_hart *h, const void *lock, struct lock_class *class,
 	unsigned flags, uintptr_t pc, bool outermost)

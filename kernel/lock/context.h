@@ -232,4 +232,10 @@ static inline bool might_sleep_here(const char *what, uintptr_t pc)
 }
 #define might_sleep() might_sleep_here(__func__, (uintptr_t)__builtin_return_address(0))
 
+/*
+ * The same for what waits, awake, for the handlers of other harts: in a handler, or with interrupts
+ * off, it could wait for its own hart. Preemption may be off. Only with CONFIG_LOCKCHECK.
+ */
+bool might_wait_at(const char *what, uintptr_t pc);
+
 #endif

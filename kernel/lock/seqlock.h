@@ -35,8 +35,9 @@ void seqlock_init(struct seqlock *s, struct lock_class *class);
 void seqlock_write_begin(struct seqlock *s) ACQUIRES(s);
 void seqlock_write_end(struct seqlock *s) RELEASES(s);
 
-/* An even number, waiting for a writer to end if need be. Either; not inside a write section of
- * this hart. Partner: the release in seqlock_write_end. */
+/* An even number, waiting for a writer to end if need be: for the checker an acquire, of a lock
+ * that the reader then does not hold. Either; not inside a write section of this hart. Partner: the
+ * release in seqlock_write_end. */
 unsigned seqlock_read_begin(const struct seqlock *s);
 
 /* Must what was read since `start` be thrown away? */

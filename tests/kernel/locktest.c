@@ -18,7 +18,7 @@
 #define ROW_NAME_WIDTH 36
 #define CELL_WIDTH 11
 /* All that there are, those of Linux's names, and those that take a second hart. */
-#define CASES 1301
+#define CASES 1342
 #define CASES_OF_LINUX 175
 #define CASES_OF_TWO_HARTS 8
 
@@ -255,6 +255,7 @@ KTEST(locks, selftest_matrix)
 	locktest_use_rows();
 	locktest_place_rows();
 	locktest_wait_rows();
+	locktest_seq_rows();
 	locktest_smp_rows();
 	shell_printf("locktest: %u cases, %u of them Linux's, %u ok, %u not\n", matrix.cases,
 		matrix.of_linux, matrix.cases - matrix.failed, matrix.failed);

@@ -167,6 +167,7 @@ void locktest_context_rows(void);
 void locktest_use_rows(void);
 void locktest_place_rows(void);
 void locktest_wait_rows(void);
+void locktest_seq_rows(void);
 void locktest_smp_rows(void);
 
 #endif
