@@ -6,6 +6,8 @@
  */
 #include "drivers/mmio.h"
 #include "kernel/irq/irq.h"
+#include "kernel/lock/check_test.h"
+#include "kernel/lock/irqlock.h"
 #include "kernel/lock/relax.h"
 #include "kernel/mm/vmap.h"
 #include "kernel/sched/sched.h"
@@ -252,6 +254,54 @@ KTEST(irq, a_handler_may_take_itself_away)
 		ktest_check(counted(&gone) == 1, "unregister failed in the handler");
 		ktest_check(irq_unregister(alarm.source) == -ENOENT, "it is still there");
 	}
+	alarm_close();
+}
+
+#define NEEDED_CLASS(var, name_) \
+	DEFINE_LOCK_CLASS(var, .name = (name_), .rank = RANK_TEST_SPIN_OUTER, \
+		.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000000, \
+		.protects = "nothing: a handler takes it, or does not")
+NEEDED_CLASS(needed_class, "test.irq.needed");
+NEEDED_CLASS(unneeded_class, "test.irq.unneeded");
+static struct irqlock needed = IRQLOCK_INIT(&needed_class);
+static struct irqlock unneeded = IRQLOCK_INIT(&unneeded_class);
+
+static void needing_handle(void *arg)
+{
+	irqlock_acquire(&needed);
+	irqlock_release(&needed);
+	alarm_handle(arg);
+}
+
+/* The handler has run and needs nothing any more: the wait itself ends. Returns the reports. */
+static unsigned unregister_under(struct irqlock *lock)
+{
+	uint32_t before = counted(&alarm.handled);
+	unsigned reports, strays;
+
+	ktest_check(irq_register(alarm.source, "alarm", needing_handle, NULL) == 0, "register");
+	alarm_raise();
+	ktest_check(wait_count(&alarm.handled, before + 1), "it never came");
+	lockcheck_expect_begin(KIND_ORDER);
+	irqlock_acquire(lock);
+	ktest_check(irq_unregister(alarm.source) == 0, "unregister");
+	irqlock_release(lock);
+	reports = lockcheck_expect_end(&strays);
+	ktest_check(strays == 0, "%u of other kinds", strays);
+	return reports;
+}
+
+KTEST(irq, waiting_for_a_handler_under_a_lock_that_it_takes_is_reported)
+{
+	if (!CONFIG_LOCKCHECK)
+		return ktest_skip("the checker is compiled out");
+	if (!alarm_open())
+		return ktest_skip(NO_ALARM);
+	locktest_forget_all();
+	ktest_check(unregister_under(&unneeded) == 0, "another lock");
+	ktest_check(unregister_under(&needed) == 1, "not reported");
+	ktest_check(unregister_under(&unneeded) == 0, "another lock, afterwards");
+	locktest_forget_all();
 	alarm_close();
 }
 
