@@ -10,8 +10,8 @@
  *
  * The section linkset_NAME holds pointers to the entries, in no particular order; ld marks its
  * bounds, provided that the linker script keeps each linkset_* as an output section of its own
- *name. A set without entries has no section, so the bounds are weak and both 0. Entries may be
- *const: then the walker names `const struct crash` as the type.
+ * name. A set without entries has no section, so the bounds are weak and both 0. Entries may be
+ * const: then the walker names `const struct crash` as the type.
  */
 #ifndef LIB_LINKSET_H
 #define LIB_LINKSET_H

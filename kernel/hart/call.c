@@ -19,10 +19,12 @@
  * lost on the way only costs time.
  *
  * Orders (RVWMO; acquire and release are annotations of the atomics)
- *   message -> flag -> interrupt    the push is a release, the flag's or is a release,
- * arch_ipi_send has a fence w,o. Partner: hart_ipi. pending bit -> flags -> calls   arch_ipi_clear
- * orders later loads after it; both exchanges are acquires. Partner: mail_send. fn's stores ->
- * caller           `busy` is cleared by a release after fn, read by an acquire in hart_call_done.
+ *	message -> flag -> interrupt	the push is a release, so is the flag's "or", and
+ *					arch_ipi_send has a fence w,o. Partner: hart_ipi.
+ *	pending bit -> flags -> calls	arch_ipi_clear orders later loads after it; both
+ *					exchanges are acquires. Partner: mail_send.
+ *	fn's stores -> caller		`busy` is cleared by a release after fn, and read by an
+ *					acquire in hart_call_done.
  *
  * No locks. Two harts that call each other both have SIE on, so each one's handler serves the
  * other.

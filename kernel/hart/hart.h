@@ -7,9 +7,10 @@
  *
  * Life of a hart
  *
- *   HART_OFFLINE --start--> HART_STARTING --joins--> HART_ONLINE --stop--> HART_STOPPING -->
- * HART_OFFLINE |  (firmware refuses, or it is never heard of)
- *                                +--> HART_FAILED
+ *	OFFLINE --start--> STARTING --joins--> ONLINE --stop--> STOPPING --> OFFLINE
+ *			      |
+ *			      +--> FAILED (the firmware refuses, or it is not heard of; it may
+ *				   still come, and is ONLINE then)
  *
  * A hart_meta is allocated once at boot, lives for ever, and lies in the direct map.
  */

@@ -6,9 +6,10 @@
  * lock, so that they may register and unregister, themselves included. Taking one away therefore
  * waits until it runs nowhere:
  *
- *   dispatch     serving[hart].source = s; full fence; look up the handler; run it; source = 0;
- * rounds++ unregister   handler = NULL; full fence; wait until no hart has source == s, or its
- * rounds moved
+ *	dispatch	serving[hart].source = s; full fence; look up the handler; run it;
+ *			source = 0; rounds++
+ *	unregister	handler = NULL; full fence; wait until no hart has source == s, or its
+ *			rounds moved
  *
  * Either the dispatcher sees the NULL, or the other one sees the source (both fences are full: each
  * side stores, then loads what the other stores). A hart that serves s again afterwards finds no

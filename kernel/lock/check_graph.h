@@ -6,10 +6,11 @@
  * A -> B says that somebody held A and asked for B, "B comes after A". Edges have a kind, because
  * readers let readers in:
  *
- *	held   E exclusively		asked for   N in a way that any holder stops (also a reader
- *	       S as a reader			      that queues behind waiting writers)
- *					            R as a reader that only an exclusive holder
- *stops
+ *	held	   E	exclusively
+ *		   S	as a reader
+ *	asked for  N	in a way that any holder stops (also by a reader that queues behind
+ *			waiting writers)
+ *		   R	as a reader that only an exclusive holder stops
  *
  * A walk A -> B -> C says "A's holder may wait for B's, and that one for C's" unless B is asked for
  * with R and held with S: that reader passes. A deadlock can happen if a walk without such a pair

@@ -42,10 +42,12 @@ const char *relax_mode(void);
 /*
  * Hooks, filled at boot before other harts run.
  *
- * relax_serve_leaf   kernel/hart. SIE off: serves this hart's pending leaf requests; returns
- * whether anything else is posted to its mailbox (which a software interrupt announces). Takes no
- * lock, never waits for a lock. Cheap when there is nothing. relax_arm_tick     kernel/time. Sees
- * to it that a timer interrupt comes within a tick on this hart. Either; takes no lock.
+ *	relax_serve_leaf	kernel/hart. SIE off: serves this hart's pending leaf requests;
+ *				returns whether anything else is posted to its mailbox (which a
+ *				software interrupt announces). Takes no lock, never waits for
+ *				one. Cheap when there is nothing.
+ *	relax_arm_tick		kernel/time. Sees to it that a timer interrupt comes within a
+ *				tick on this hart. Either; takes no lock.
  */
 extern bool (*relax_serve_leaf)(void);
 extern void (*relax_arm_tick)(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a slab: 2^order pages cut into objects of one size. Pure: the caller serialises,
- *and gives the slab's head descriptor and memory. Also compiled for the host.
+ * and gives the slab's head descriptor and memory. Also compiled for the host.
  *
  * A free object holds the number of the next free one: in its first bytes, or, with checks, in the
  * trailer behind it, because then every byte of a free object is poison.

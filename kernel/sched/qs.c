@@ -12,16 +12,16 @@
  * another count, or not online. A hart that runs one thread without ticks answers by the IPI.
  *
  * Orders. The updater unpublishes an object, posts, and the qs thread has a full fence before it
- * reads the counters. A hart's step is an AMO with acquire and release: release  what a section
+ * reads the counters. A hart's step is an AMO with acquire and release. The release: what a section
  * read before the step is done when the step is seen (the qs thread reads by acquire), so nobody
- * uses what is reclaimed after it; acquire  what a section reads after the step comes after it. If
- * the step is seen in a period, then a section after it started from a step that the counters' note
- * (after the unpublishing and the fence) had not seen, or that it had seen: in the first case the
- * note's load is before the AMO in the counter's order, so the unpublishing is before the section's
- * loads; in the second the section is waited for, as the note was even. The same argument holds for
- * the step that ends an idle hart's sleep: noted as odd, the step is after the note, and its
- * handlers see the unpublishing. A hart that comes online does so by AMOs on harts_online and reads
- * shared data after them only.
+ * uses what is reclaimed after it. The acquire: what a section reads after the step comes after it.
+ * If the step is seen in a period, then a section after it started from a step that the counters'
+ * note (after the unpublishing and the fence) had not seen, or that it had seen: in the first case
+ * the note's load is before the AMO in the counter's order, so the unpublishing is before the
+ * section's loads; in the second the section is waited for, as the note was even. The same argument
+ * holds for the step that ends an idle hart's sleep: noted as odd, the step is after the note, and
+ * its handlers see the unpublishing. A hart that comes online does so by AMOs on harts_online and
+ * reads shared data after them only.
  *
  * qs.lock (irqlock, rank QS)
  *   Protects: the list of posted entries.
@@ -114,14 +114,16 @@ static void grace_period(void)
 
 	/*
 	 * Who is not in the copy is not waited for: why that is right, by RVWMO's order of all
-	 *memory operations. The unpublishing U comes before this load L of harts_online: U, the
-	 *post's release of qs.lock, take_all's acquire of it, L. If L finds a hart's bit clear, not
-	 *set yet  the AMO that sets it comes after L (had it come before, L would have read it),
-	 *and what that hart's sections load comes after the AMO (acquire): after U, so they do not
-	 *find the object; cleared  what its sections had loaded comes before the AMO that clears it
-	 *(release), and that one before L: they are over. The same holds, hart by hart, for the
-	 *counters below in place of L, and the fence makes it so for each of them whatever was read
-	 *in between. Partners: the AMOs on both.
+	 * memory operations. The unpublishing U comes before this load L of harts_online: U, the
+	 * post's release of qs.lock, take_all's acquire of it, L. If L finds a hart's bit clear,
+	 * that is
+	 *	not set yet	the AMO that sets it comes after L (had it come before, L would
+	 *			have read it), and what that hart's sections load comes after
+	 *			the AMO (acquire): after U, so they do not find the object; or
+	 *	cleared		what its sections had loaded comes before the AMO that clears it
+	 *			(release), and that one before L: they are over.
+	 * The same holds, hart by hart, for the counters below in place of L, and the fence makes
+	 * it so for each of them whatever was read in between. Partners: the AMOs on both.
 	 */
 	hart_mask_copy(&pending, &harts_online);
 	fence_full();

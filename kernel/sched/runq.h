@@ -16,10 +16,12 @@
  * Times are ticks of arch_time(): the switch path converts none of them.
  *
  * runq.lock (irqlock, rank RUNQ)
- *   Protects: the fields marked GUARDED_BY, and the scheduling fields of each thread whose `rq` is
- * this one. Taken by: whoever schedules, wakes, ticks: threads and handlers. Held over a context
- * switch: the thread that is switched to releases it. Order:    after wait queues, timers and the
- * thread table. Two of them: lower hart index first (runq_lock_pair).
+ *   Protects: the fields marked GUARDED_BY, and the scheduling fields of each thread whose `rq`
+ *             is this one.
+ *   Taken by: whoever schedules, wakes, ticks: threads and handlers. Held over a context switch:
+ *             the thread that is switched to releases it.
+ *   Order:    after wait queues, timers and the thread table. Two of them: lower hart index first
+ *             (runq_lock_pair).
  *
  * While it is free: every thread in a queue is READY, has on_rq set and rq pointing here, and is on
  * no hart's stack; nr_queued is how many there are; bit p of rt_map is set iff rt[p] is not empty;

@@ -6,9 +6,9 @@
  *	SHELL_COMMAND(uptime, "uptime", "time since boot", cmd_uptime);
  *
  * A command gets its words (argv[0] is its name), runs in the shell's thread, may sleep, and
- *returns 0 or an error: -EINVAL says the arguments made no sense (the command said which, in one
- *line), any other non-zero value that it failed. An EXIT_* status greater than 0 becomes the status
- *of run=.
+ * returns 0 or an error: -EINVAL says the arguments made no sense (the command said which, in one
+ * line), any other non-zero value that it failed. An EXIT_* status greater than 0 becomes the
+ * status of run=.
  */
 #ifndef KERNEL_SHELL_COMMAND_H
 #define KERNEL_SHELL_COMMAND_H

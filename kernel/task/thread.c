@@ -4,8 +4,8 @@
  *
  *   thread_create -> NEW -> thread_run -> ... -> thread_exit: switched away from for ever
  *	-> its hart has left its stack: DEAD, reap_left -> the reaper gives up its locks: ended
- *	-> thread_join, or the reaper if it is detached: task_free: stack, then slot after a grace
- *period
+ *	-> thread_join, or the reaper if it is detached: task_free: stack, then, after a grace
+ *	   period, slot
  *
  * A thread never gives anything of itself back: its stack is in use until its hart has left it, and
  * whoever waits for a lock of it looks at its struct. Between `ended` and task_free the thread is a

@@ -27,8 +27,8 @@
  * The fix
  *   One order for the two, written down where the locks are declared, and best as ranks, so that
  *   the wrong order is a report even before anybody takes the right one. The audit takes the
- *   accounts first; if it must not hold them for so long, it notes what it needs, gives the journal
- *   up, takes both in order and looks whether the entry is still the same.
+ *   accounts first; if it must not hold them for so long, it notes what it needs, gives the
+ *   journal up, takes both in order and looks whether the entry is still the same.
  */
 #include "kernel/lock/irqlock.h"
 #include "tests/gallery/gallery.h"

@@ -5,9 +5,9 @@
  * What is wrong
  *   Opening looks a file up: directory, then inode. Writing back goes from the inode to the disk's
  *   queue. A disk that is pulled out empties its queue and, with it held, takes files out of the
- *   directory. Whoever reviews any two of the three finds an order that holds everywhere: directory
- *   before inode, inode before queue, queue before directory. There is no pair to complain about,
- *   and yet there is no order of the three.
+ *   directory. Whoever reviews any two of the three finds an order that holds everywhere:
+ *   directory before inode, inode before queue, queue before directory. There is no pair to
+ *   complain about, and yet there is no order of the three.
  *
  * How it shows
  *   Three harts have to meet, each inside its own first lock: so it is seen about never on a desk,

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cas_expected: a failed compare-and-swap leaves the value that it found in `expected`, and the
- *loop tries again with it.
+ * loop tries again with it.
  *
  * What is wrong
- *   The writer of a reader/writer lock waits until the word is 0, "free", and makes it "written" by
- *a compare-and-swap from 0, in a loop. The first attempt finds a reader, and fails; as it does it
- *   stores what it found, 1, where the 0 was. The second attempt compares with 1, "one reader", and
- *   finds just that: the writer is in, together with the reader. With other numbers the loop never
- *   ends instead, comparing with a value that will not come again.
+ *   The writer of a reader/writer lock waits until the word is 0, "free", and makes it "written"
+ *   by a compare-and-swap from 0, in a loop. The first attempt finds a reader, and fails; as it
+ *   does it stores what it found, 1, where the 0 was. The second attempt compares with 1, "one
+ *   reader", and finds just that: the writer is in, together with the reader. With other numbers
+ *   the loop never ends instead, comparing with a value that will not come again.
  *
  * How it shows
  *   The lock excludes perfectly while nobody waits, that is, in every test of one thread. Under
- *load readers see data that are half written; or a writer hangs at a free lock.
+ *   load readers see data that are half written; or a writer hangs at a free lock.
  *
  * How it is found
- *   By the hunt: the writer has to come while the reader is inside, and to try a second time before
- *   it leaves. Reader and writer count themselves in and out:
+ *   By the hunt: the writer has to come while the reader is inside, and to try a second time
+ *   before it leaves. Reader and writer count themselves in and out:
  *
  *	hunt: program=gallery_cas_expected ... verdict=wrong
  *

@@ -4,9 +4,9 @@
  *
  * What is wrong
  *   A small section needs interrupts off: off, three lines, on. It was right where it was written,
- *   because interrupts were on there. Then the function gets a caller that holds a lock. Its
- *   "on" is now in the middle of that caller's section: from there to the caller's release the lock
- *   is held with interrupts on. A release that writes a constant mask, and a print in a panic that
+ *   because interrupts were on there. Then the function gets a caller that holds a lock. Its "on"
+ *   is now in the middle of that caller's section: from there to the caller's release the lock is
+ *   held with interrupts on. A release that writes a constant mask, and a print in a panic that
  *   ends with "interrupts on", are the same mistake in other clothes.
  *
  * How it shows
@@ -16,15 +16,15 @@
  *
  * How it is found
  *   By the lock checker, in three places, of which the first to be reached reports: an interrupt
- *   that arrives while an irqlock is on the hart's record; the next acquire; or, at the latest, the
- *   release of the lock:
+ *   that arrives while an irqlock is on the hart's record; the next acquire; or, at the latest,
+ *   the release of the lock:
  *
  *	lockcheck: kind=context what=interrupts-on class=gallery.constant ...
  *	lock checker: interrupts were turned on under gallery.constant
  *
- *   One thread is enough and every run finds it: there is no schedule in which the release does not
- *   see it. The kernel's own irq_on() cannot do this, as sections are counted; the entry uses the
- *   machine's functions below it.
+ *   One thread is enough and every run finds it: there is no schedule in which the release does
+ *   not see it. The kernel's own irq_on() cannot do this, as sections are counted; the entry uses
+ *   the machine's functions below it.
  *
  * The fix
  *   Save what was there and put that back. Better: a counted section (irq_off, irq_on, and each

@@ -5,8 +5,9 @@
  * What is wrong
  *   A function has one exit, with the release. Later somebody adds a check in the middle, and,
  *   careful as they are, releases the lock before they leave; but they leave through the exit. In
- *   the error's case the lock is given up twice. The second release does not do nothing: in between
- *   another hart may have taken the lock, and loses it now while it is inside. Two are in then.
+ *   the error's case the lock is given up twice. The second release does not do nothing: in
+ *   between another hart may have taken the lock, and loses it now while it is inside. Two are in
+ *   then.
  *
  * How it shows
  *   As data that are wrong in the error's case only, on a hart that had nothing to do with the
@@ -24,8 +25,8 @@
  *   marked as unchecked to be compiled there.
  *
  * The fix
- *   One exit that undoes everything in reverse order, with labels named for what they undo; nothing
- *   is undone before the jump.
+ *   One exit that undoes everything in reverse order, with labels named for what they undo;
+ *   nothing is undone before the jump.
  */
 #include "kernel/lock/irqlock.h"
 #include "lib/errno.h"

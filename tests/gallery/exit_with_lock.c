@@ -4,9 +4,9 @@
  *
  * What is wrong
  *   A worker takes a mutex, looks whether there is something to do, and returns if there is not.
- *The return was added later than the lock and does not unlock. The thread ends, and with it the
- *only one who could give the mutex up. A thread that is killed from outside while it holds a lock
- *is the same from the lock's point of view.
+ *   The return was added later than the lock and does not unlock. The thread ends, and with it the
+ *   only one who could give the mutex up. A thread that is killed from outside while it holds a
+ *   lock is the same from the lock's point of view.
  *
  * How it shows
  *   The next one to lock waits for ever, for an owner that does not exist, maybe for a new thread
@@ -23,8 +23,8 @@
  *
  * The fix
  *   One exit, with the unlock. For the kill: in this kernel a requested one never ends a thread
- *that holds something, and a fault marks what the thread held as abandoned, which the next one is
- *told (mutex_lock_robust).
+ *   that holds something, and a fault marks what the thread held as abandoned, which the next one
+ *   is told (mutex_lock_robust).
  */
 #include "kernel/task/thread.h"
 #include "kernel/wait/mutex.h"

@@ -5,8 +5,8 @@
  * What is wrong
  *   A switch puts the task that it leaves back onto the run queue and then saves its registers. On
  *   one hart nobody can tell. On two, another hart takes the task from the queue between the two
- *   steps and resumes it from what was saved at the switch before: with registers of the past, on a
- *   stack that the first hart is still on.
+ *   steps and resumes it from what was saved at the switch before: with registers of the past, on
+ *   a stack that the first hart is still on.
  *
  * How it shows
  *   As anything: a function that returns twice, a loop that counts backwards, a stack that two
@@ -24,7 +24,8 @@
  * The fix
  *   First leave, then publish: the task is put on a queue only after the last access to its frame
  *   and its stack, by whoever runs next on the hart (sched_finish_switch), under the run queue's
- *lock or with release order. It is the same for a dying task, whose stack is freed by the next one.
+ *   lock or with release order. It is the same for a dying task, whose stack is freed by the next
+ *   one.
  */
 #include "tests/gallery/gallery.h"
 

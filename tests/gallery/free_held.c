@@ -4,10 +4,10 @@
  *
  * What is wrong
  *   The last reference to an object is dropped under the object's lock, as the count is guarded by
- *   it. At zero the object is freed, right there. Then the function goes on to its end and releases
- *   the lock, which lies in the memory that was just given away. Somebody else may have it by now:
- *   the release clears a bit in the middle of a stranger's object. And a waiter who was queued at
- *   the lock writes into memory that is gone for as long as it waits.
+ *   it. At zero the object is freed, right there. Then the function goes on to its end and
+ *   releases the lock, which lies in the memory that was just given away. Somebody else may have
+ *   it by now: the release clears a bit in the middle of a stranger's object. And a waiter who was
+ *   queued at the lock writes into memory that is gone for as long as it waits.
  *
  * How it shows
  *   A single bit that is 0 somewhere, now and then, in objects of about that size. With poisoned

@@ -6,8 +6,8 @@
  *   A lock that spins and leaves interrupts and preemption on: "no handler takes it". While a fair
  *   thread holds it a real-time thread is woken on the same hart. It preempts the holder, as it
  *   should, and spins for the lock. The holder would give it up, if it ran; but it has the lower
- *   priority on the one hart that it may run on. Without priorities it is not a deadlock but a spin
- *   of a whole time slice, which is worse in one way: nobody looks for it.
+ *   priority on the one hart that it may run on. Without priorities it is not a deadlock but a
+ *   spin of a whole time slice, which is worse in one way: nobody looks for it.
  *
  * How it shows
  *   A hart that is busy and does nothing. Interrupts come and go, the watchdog's tick is served;
@@ -16,15 +16,15 @@
  * How it is found
  *   By the hunt: the third party, on another hart, has to wake the real-time thread while the fair
  *   one is inside. The threads, priorities and the wake-up are the kernel's, the lock is the
- *entry's:
+ *   entry's:
  *
  *	hunt: program=gallery_holder_preempted ... verdict=deadlock
  *
  *   Seeds to find: 1, with the image that this was written with; each is twelve schedules.
  *
  * The fix
- *   Preemption off while a spinning lock is held; with the kernel's irqlock interrupts are off, and
- *   that is stronger. Or let the waiter sleep and the holder inherit its priority (mutex).
+ *   Preemption off while a spinning lock is held; with the kernel's irqlock interrupts are off,
+ *   and that is stronger. Or let the waiter sleep and the holder inherit its priority (mutex).
  */
 #include "kernel/sched/sched.h"
 #include "kernel/wait/completion.h"

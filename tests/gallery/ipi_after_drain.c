@@ -5,17 +5,17 @@
  * What is wrong
  *   A sender puts a message into the mailbox and then makes the receiver's interrupt pending. The
  *   handler takes all messages and clears the bit last, when it is done with what the bit stood
- *   for. A message that comes between the last look and the clearing makes the bit pending, and the
- *   handler clears it as if it were the old one. The message lies there, and nobody will look.
+ *   for. A message that comes between the last look and the clearing makes the bit pending, and
+ *   the handler clears it as if it were the old one. The message lies there, and nobody will look.
  *
  * How it shows
  *   A call on another hart that never comes back, until any other call to that hart brings it
- *along. On a busy machine it is a latency, on an idle one a standstill: the fewer interrupts there
- *are, the worse it gets. Several real kernels and two hypervisors have had it.
+ *   along. On a busy machine it is a latency, on an idle one a standstill: the fewer interrupts
+ *   there are, the worse it gets. Several real kernels and two hypervisors have had it.
  *
  * How it is found
  *   By the hunt. The mailbox, the bit and the handler are the entry's own; the handler runs when
- *the bit is set, as hardware would have it. One change of priorities between its two steps is
+ *   the bit is set, as hardware would have it. One change of priorities between its two steps is
  *   enough; then the receiver waits for an interrupt, and the sender for an answer:
  *
  *	hunt: program=gallery_ipi_after_drain ... verdict=deadlock

@@ -18,14 +18,14 @@
  *
  * How it is found
  *   By the lock checker: the interrupt context is a node of its graph. Handler -> ring ->
- *statistics
- *   -> handler ("it is held with interrupts on, so its holder may have to wait for a handler's
- *end") is a cycle of three, reported as the last of these is seen for the first time:
+ *   statistics -> handler ("it is held with interrupts on, so its holder may have to wait for a
+ *   handler's end") is a cycle of three, reported as the last of these is seen for the first time:
  *
  *	lockcheck: kind=irq what=irq class=gallery.inversion.ring ...
  *
  *   The three sightings may be on one hart, seconds apart, in any order. As in irq_reentry the
- *locks are spin locks of the entry's own that leave interrupts alone, and the handler is played.
+ *   locks are spin locks of the entry's own that leave interrupts alone, and the handler is
+ *   played.
  *
  * The fix
  *   What is taken under a lock of handlers is a lock of handlers itself: the statistics are taken

@@ -16,20 +16,20 @@
  *
  * How it is found
  *   By the lock checker. A class has an edge to the interrupt contexts once one of its locks was
- *   held with interrupts on ("who waits for it may have to wait for a handler to end"), and an edge
- *   from them once a handler asked for it. Both together are a cycle, whoever comes first, on
+ *   held with interrupts on ("who waits for it may have to wait for a handler to end"), and an
+ *   edge from them once a handler asked for it. Both together are a cycle, whoever comes first, on
  *   whatever harts and however far apart in time:
  *
  *	lockcheck: kind=irq what=irq class=gallery.reentry ...
  *
  *   An irqlock cannot be held so: it turns interrupts off itself. The entry therefore tells the
- *   checker about its own spin lock, which does not, by the acquires that the checker has for tests
- *   (check_test.h), and plays the handler.
+ *   checker about its own spin lock, which does not, by the acquires that the checker has for
+ *   tests (check_test.h), and plays the handler.
  *
  * The fix
- *   Interrupts off before the lock is taken and back after it is given up: an irqlock does both, in
- *   this order. Where the section is too long for that, a mixed lock keeps interrupts on and has
- *   handlers post their work instead of waiting.
+ *   Interrupts off before the lock is taken and back after it is given up: an irqlock does both,
+ *   in this order. Where the section is too long for that, a mixed lock keeps interrupts on and
+ *   has handlers post their work instead of waiting.
  */
 #include "kernel/lock/check_test.h"
 #include "tests/gallery/gallery.h"

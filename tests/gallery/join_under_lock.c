@@ -3,14 +3,14 @@
  * join_under_lock: a thread's end is waited for with a mutex held that the thread takes.
  *
  * What is wrong
- *   A service is stopped under the mutex that guards its state, so that nobody starts it meanwhile:
- *   lock, tell the worker to end, join it, unlock. The worker takes the same mutex once in a while.
- *   If it does so after the stop has begun it waits for the stopper, who waits for it.
+ *   A service is stopped under the mutex that guards its state, so that nobody starts it
+ *   meanwhile: lock, tell the worker to end, join it, unlock. The worker takes the same mutex once
+ *   in a while. If it does so after the stop has begun it waits for the stopper, who waits for it.
  *
  * How it shows
  *   A shutdown that hangs, one time in a few hundred: the worker must be on the wrong side of its
- *   mutex at that moment. The stopper's backtrace shows a join, the worker's a lock, and the lock's
- *   owner is asleep without waiting for any lock.
+ *   mutex at that moment. The stopper's backtrace shows a join, the worker's a lock, and the
+ *   lock's owner is asleep without waiting for any lock.
  *
  * How it is found
  *   By the lock checker: a thread, from its first function to its end, is a node of the graph, and
@@ -24,7 +24,7 @@
  *
  * The fix
  *   Say under the mutex that it is ending; unlock; join. Who would start the service meanwhile
- *finds the state "ending" and waits for its end, or fails.
+ *   finds the state "ending" and waits for its end, or fails.
  */
 #include "kernel/sched/sched.h"
 #include "kernel/task/thread.h"

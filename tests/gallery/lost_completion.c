@@ -4,14 +4,14 @@
  *
  * What is wrong
  *   The waiter is right: it looks at `done` and queues itself under one hold of the queue's lock.
- *   The completer wakes under the lock, lets go of it, and stores `done` last, "so that nobody runs
- *   on before everything is in place". A waiter that comes between the two finds neither: not
+ *   The completer wakes under the lock, lets go of it, and stores `done` last, "so that nobody
+ *   runs on before everything is in place". A waiter that comes between the two finds neither: not
  *   done, so it queues itself; and the wake-up that was meant for it is over.
  *
  * How it shows
  *   A thread that waits for something that is done, says the debugger. The request, the interrupt,
- *   the answer were all in order. More often on fast devices, where the answer and the beginning of
- *   the wait come close together.
+ *   the answer were all in order. More often on fast devices, where the answer and the beginning
+ *   of the wait come close together.
  *
  * How it is found
  *   By the hunt: the waiter has to come into the lock between the completer's two steps. The entry
@@ -24,7 +24,7 @@
  * The fix
  *   `done` is guarded by the queue's lock like the queue: set it and wake in one hold, the store
  *   first. (kernel/wait/completion.c does, and also touches the completion no more afterwards,
- *since the waiter may return and take the memory with it.)
+ *   since the waiter may return and take the memory with it.)
  */
 #include "tests/gallery/gallery.h"
 

@@ -4,15 +4,15 @@
  *
  * What is wrong
  *   A waiter that has spun for long enough parks: it says "parked", looks once more whether the
- *   lock is still taken, and sleeps until it is kicked. That half is right. The holder takes
- *   the word "parked" first, to know whom to kick, and gives the lock up afterwards. If the waiter
- *   parks between the two it sees the lock taken, as it is, and sleeps; and the holder has
- *   already seen that nobody is parked. The lock is free, and its only waiter sleeps.
+ *   lock is still taken, and sleeps until it is kicked. That half is right. The holder takes the
+ *   word "parked" first, to know whom to kick, and gives the lock up afterwards. If the waiter
+ *   parks between the two it sees the lock taken, as it is, and sleeps; and the holder has already
+ *   seen that nobody is parked. The lock is free, and its only waiter sleeps.
  *
  * How it shows
- *   A hart in wfi with interrupts off, waiting for a free lock. With a timer tick that ends the wfi
- *   it is only a delay of a tick, now and then, and looks like a slow machine: so it may stay for
- *   years. Without the tick it hangs.
+ *   A hart in wfi with interrupts off, waiting for a free lock. With a timer tick that ends the
+ *   wfi it is only a delay of a tick, now and then, and looks like a slow machine: so it may stay
+ *   for years. Without the tick it hangs.
  *
  * How it is found
  *   By the hunt, with one change of priorities between the holder's two steps. The waiter's sleep
@@ -23,10 +23,10 @@
  *   Seeds to find: 7, with the image that this was written with; each is twelve schedules.
  *
  * The fix
- *   Give up first, then take "parked". Then either the waiter's second look finds the lock free, or
- *   its "parked" came before the giver's look. On weakly ordered machines the pair also needs a
- *full fence on each side, or, as in kernel/lock/park.h, one word for both, which is changed in one
- *   access and has no between at all.
+ *   Give up first, then take "parked". Then either the waiter's second look finds the lock free,
+ *   or its "parked" came before the giver's look. On weakly ordered machines the pair also needs a
+ *   full fence on each side, or, as in kernel/lock/park.h, one word for both, which is changed in
+ *   one access and has no between at all.
  */
 #include "tests/gallery/gallery.h"
 

@@ -5,18 +5,19 @@
  * What is wrong
  *   The sleeper asks "is it there?", hears no, and then puts itself on the wait queue. The waker
  *   stores "it is there" and then wakes whoever is on the queue. If both of the waker's steps fall
- *   between the two of the sleeper, the queue was empty as it looked, and the sleeper goes to sleep
- *   for something that has already come. The queue has its lock and every access of it is under
- *   the lock; what is missing is that the question and the queueing are one.
+ *   between the two of the sleeper, the queue was empty as it looked, and the sleeper goes to
+ *   sleep for something that has already come. The queue has its lock and every access of it is
+ *   under the lock; what is missing is that the question and the queueing are one.
  *
  * How it shows
- *   A thread sleeps and the data that it waits for lie there. Whatever comes next wakes it, so in a
- *   stream it is one late item now and then; it hangs for good only at the last one.
+ *   A thread sleeps and the data that it waits for lie there. Whatever comes next wakes it, so in
+ *   a stream it is one late item now and then; it hangs for good only at the last one.
  *
  * How it is found
  *   Not by the lock checker, as every lock is used well. By the hunt: the waker has to pass both
- *   steps while the sleeper stands between its two, which is one change of priorities at one point.
- *   A wait in which nobody gets any further for long enough (in virtual time) is a deadlock:
+ *   steps while the sleeper stands between its two, which is one change of priorities at one
+ *   point. A wait in which nobody gets any further for long enough (in virtual time) is a
+ *   deadlock:
  *
  *	hunt: program=gallery_lost_wakeup ... verdict=deadlock
  *
@@ -24,8 +25,8 @@
  *
  * The fix
  *   Look again after queueing, before sleeping, under the queue's lock: a waker that comes before
- *   the lock has made the condition true, one that comes after it finds the sleeper. In this kernel
- *   that is what wait_event does; no caller writes the loop.
+ *   the lock has made the condition true, one that comes after it finds the sleeper. In this
+ *   kernel that is what wait_event does; no caller writes the loop.
  */
 #include "tests/gallery/gallery.h"
 

@@ -3,15 +3,15 @@
  * mutex_in_handler: an interrupt handler takes a lock of threads.
  *
  * What is wrong
- *   A device's request table is guarded by a mutex, since its threads hold it for long. Its handler
- *   finishes requests, so it takes the mutex as well. A handler has no thread to put to sleep: if
- *   the mutex is taken it puts the thread to sleep that it happened to interrupt, in the middle of
- *   whatever that was doing, or spins for one that cannot run. And the mutex's owner would be that
- *   thread, which knows nothing about it: it may take it again, or end with it.
+ *   A device's request table is guarded by a mutex, since its threads hold it for long. Its
+ *   handler finishes requests, so it takes the mutex as well. A handler has no thread to put to
+ *   sleep: if the mutex is taken it puts the thread to sleep that it happened to interrupt, in the
+ *   middle of whatever that was doing, or spins for one that cannot run. And the mutex's owner
+ *   would be that thread, which knows nothing about it: it may take it again, or end with it.
  *
  * How it shows
  *   Mostly not at all, as the mutex is mostly free. Otherwise as a recursion in innocent code, as
- *an owner that never took the lock, or as a hart that hangs in a handler.
+ *   an owner that never took the lock, or as a hart that hangs in a handler.
  *
  * How it is found
  *   By the lock checker at the first call in a handler, contended or not, on one hart:
@@ -23,7 +23,7 @@
  * The fix
  *   What threads hold for long and handlers need to touch is what mixed locks are for: a handler
  *   posts its work to the lock. It runs at once if nobody has it, and otherwise is run by the
- *holder before the lock is free. Where a handler may as well do nothing it tries.
+ *   holder before the lock is free. Where a handler may as well do nothing it tries.
  */
 #include "kernel/hart/call.h"
 #include "kernel/wait/mixlock.h"

@@ -5,8 +5,8 @@
  * What is wrong
  *   A hart changes a table with interrupts off, sends every other hart an interrupt so that it
  *   drops what it has cached of it, and waits for their answers, still with interrupts off, as the
- *   change is not complete before. Another hart does the same with another table. Neither takes the
- *   other's interrupt; neither gets its answer. There is no lock in it anywhere.
+ *   change is not complete before. Another hart does the same with another table. Neither takes
+ *   the other's interrupt; neither gets its answer. There is no lock in it anywhere.
  *
  * How it shows
  *   Two harts in the same waiting loop. With one of them idle or in user mode all is well, so it
@@ -21,12 +21,12 @@
  *   Seeds to find: 8, with the image that this was written with; each is twelve schedules.
  *
  *   With the kernel's own waiting call it cannot be written: that asserts interrupts on in its
- *first line, whether there is anybody to wait for or not.
+ *   first line, whether there is anybody to wait for or not.
  *
  * The fix
  *   Wait with interrupts on. Where that cannot be (the request comes from under an irqlock), the
- *   waiting loop itself has to answer what others ask meanwhile, and the requests must be of a kind
- *   that may be answered anywhere: leaf calls, served by every relax() of the kernel.
+ *   waiting loop itself has to answer what others ask meanwhile, and the requests must be of a
+ *   kind that may be answered anywhere: leaf calls, served by every relax() of the kernel.
  */
 #include "kernel/hart/call.h"
 #include "tests/gallery/gallery.h"

@@ -5,8 +5,8 @@
  * What is wrong
  *   Every process has a lock. A process that ends locks itself and then its parent, to wake it. A
  *   parent that waits locks itself and then each child, to look whether it has ended. Both locks
- *are of one class, so there is not even a name for the two orders; and as long as parents wait
- *before their children end, or after, they never meet.
+ *   are of one class, so there is not even a name for the two orders; and as long as parents wait
+ *   before their children end, or after, they never meet.
  *
  * How it shows
  *   A shell that hangs at the end of a command, when the command ends at the very moment at which
@@ -14,8 +14,8 @@
  *
  * How it is found
  *   By the lock checker, as a matter of rank: two locks of one rank may be held together only if
- *the second one was asked for by a helper that names an order (irqlock_acquire_second). Either of
- *the two functions alone is reported, in its first run:
+ *   the second one was asked for by a helper that names an order (irqlock_acquire_second). Either
+ *   of the two functions alone is reported, in its first run:
  *
  *	lockcheck: kind=rank what=rank class=gallery.process ...
  *
@@ -24,8 +24,8 @@
  *
  * The fix
  *   An order, stated where the lock is declared ("a parent before its children"), and one helper
- *that takes such a pair. Exit goes by it as well: it takes the parent first. Who the parent is may
- *   change before its lock is had, so it is looked at again under it.
+ *   that takes such a pair. Exit goes by it as well: it takes the parent first. Who the parent is
+ *   may change before its lock is had, so it is looked at again under it.
  */
 #include "kernel/lock/irqlock.h"
 #include "tests/gallery/gallery.h"

@@ -4,10 +4,10 @@
  * more.
  *
  * What is wrong
- *   A waiter lends its priority to the lock's owner. When its time is over it takes the loan
- *   back: if there is an owner, it sets that one's priority anew. Between the question and the
- *   setting the owner unlocks, and there is none, or, worse, another one, who loses a priority that
- *   it never borrowed from this waiter.
+ *   A waiter lends its priority to the lock's owner. When its time is over it takes the loan back:
+ *   if there is an owner, it sets that one's priority anew. Between the question and the setting
+ *   the owner unlocks, and there is none, or, worse, another one, who loses a priority that it
+ *   never borrowed from this waiter.
  *
  * How it shows
  *   A fault at a small address in the path of the time-out, only when the time is over at the very
@@ -16,8 +16,8 @@
  *
  * How it is found
  *   By the hunt. The lock is a toy with an owner and a boost; the end of the waiting time is a
- *number of looks, so that it is an event of the schedule like the others. The unlock has to fall
- *between the waiter's question and its use of the answer:
+ *   number of looks, so that it is an event of the schedule like the others. The unlock has to
+ *   fall between the waiter's question and its use of the answer:
  *
  *	hunt: program=gallery_pi_timeout ... verdict=wrong
  *

@@ -4,13 +4,13 @@
  *
  * What is wrong
  *   Handlers never wait for a mixed lock: they post their work to it, and if somebody holds the
- *lock leave it to the holder. The holder runs the queue until it is empty and gives the lock up. A
- *post between the last look at the queue and the giving up finds the lock held, so it leaves its
- *work to a holder that will not look again. The work lies on a free lock.
+ *   lock leave it to the holder. The holder runs the queue until it is empty and gives the lock
+ *   up. A post between the last look at the queue and the giving up finds the lock held, so it
+ *   leaves its work to a holder that will not look again. The work lies on a free lock.
  *
  * How it shows
  *   A received packet that is handled when the next one comes. A terminal that is one key behind.
- *The lock is free, so no watchdog has anything to say.
+ *   The lock is free, so no watchdog has anything to say.
  *
  * How it is found
  *   By the hunt: the post has to fall between the holder's two steps. When both are done the entry

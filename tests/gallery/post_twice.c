@@ -3,19 +3,19 @@
  * post_twice: a mixed lock's giver looks at the queue again, and runs it without the lock.
  *
  * What is wrong
- *   Somebody had met post_lost and mended it: after giving the lock up the giver looks at the queue
- *   once more, and runs what it finds. But it does not hold the lock any more. A second post may
- *take the free lock and run the same queue, and both find the same item in it: looking at it and
- *taking it are two steps, guarded by the lock, which one of them does not have.
+ *   Somebody had met post_lost and mended it: after giving the lock up the giver looks at the
+ *   queue once more, and runs what it finds. But it does not hold the lock any more. A second post
+ *   may take the free lock and run the same queue, and both find the same item in it: looking at
+ *   it and taking it are two steps, guarded by the lock, which one of them does not have.
  *
  * How it shows
- *   A request that is answered twice; a buffer that is freed twice. Or the work is right twice over
- *   (a wake-up) and nothing shows, until there is work of another kind.
+ *   A request that is answered twice; a buffer that is freed twice. Or the work is right twice
+ *   over (a wake-up) and nothing shows, until there is work of another kind.
  *
  * How it is found
  *   By the hunt. It takes more of a schedule than most entries do: a post between the giver's last
- *run and its second look, and another one, that takes the lock, just between the giver's looking
- *and taking. Threads and handlers post; posts and runs are counted:
+ *   run and its second look, and another one, that takes the lock, just between the giver's
+ *   looking and taking. Threads and handlers post; posts and runs are counted:
  *
  *	hunt: program=gallery_post_twice ... verdict=wrong
  *
@@ -23,7 +23,7 @@
  *
  * The fix
  *   Take the lock again, by a try, before the queue is touched; if that fails there is a holder,
- *and it will look. (post_lost has the whole loop.)
+ *   and it will look. (post_lost has the whole loop.)
  */
 #include "tests/gallery/gallery.h"
 

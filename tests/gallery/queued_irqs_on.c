@@ -5,10 +5,11 @@
  *
  * What is wrong
  *   A fair lock gives numbers. To keep latency low a waiter leaves interrupts on until it is its
- *   turn, and turns them off then: the lock is held with interrupts off, as it must be, so the rule
- *   of irq_reentry is kept. But the waiter has drawn its number. A handler that comes on its hart
- *   draws the next one and spins for it; the number before it is that of the thread underneath,
- *   which cannot go on before the handler returns. The lock is free, and nobody ever takes it.
+ *   turn, and turns them off then: the lock is held with interrupts off, as it must be, so the
+ *   rule of irq_reentry is kept. But the waiter has drawn its number. A handler that comes on its
+ *   hart draws the next one and spins for it; the number before it is that of the thread
+ *   underneath, which cannot go on before the handler returns. The lock is free, and nobody ever
+ *   takes it.
  *
  * How it shows
  *   Two or more harts spin at a lock that nobody holds. No order of locks is hurt, no handler has
@@ -23,9 +24,9 @@
  *   Seeds to find: 1, with the image that this was written with; each is twelve schedules.
  *
  * The fix
- *   Interrupts off before the number is drawn, until the release. To keep latency low for all that,
- *   a waiter may try for a while with interrupts on before it draws one (kernel/lock/irqlock.c),
- *and one that is queued answers urgent requests of others as it waits.
+ *   Interrupts off before the number is drawn, until the release. To keep latency low for all
+ *   that, a waiter may try for a while with interrupts on before it draws one
+ *   (kernel/lock/irqlock.c), and one that is queued answers urgent requests of others as it waits.
  */
 #include "tests/gallery/gallery.h"
 

@@ -3,10 +3,10 @@
  * reader_upgrade: a reader asks for the writer's side of the lock that it reads under.
  *
  * What is wrong
- *   A cache is read under the reader's side. When the entry is missing it has to be put in, and for
- *   that the writer's side is needed; so the reader takes it. A writer waits until all readers have
- *   left, and one of them is itself. If a lock offers an "upgrade" that only waits for the others,
- *   two readers that upgrade at once wait for each other.
+ *   A cache is read under the reader's side. When the entry is missing it has to be put in, and
+ *   for that the writer's side is needed; so the reader takes it. A writer waits until all readers
+ *   have left, and one of them is itself. If a lock offers an "upgrade" that only waits for the
+ *   others, two readers that upgrade at once wait for each other.
  *
  * How it shows
  *   A thread that hangs alone, waiting for a lock that it holds, and behind it everybody else,
@@ -23,7 +23,7 @@
  *
  * The fix
  *   Give the reader's side up, take the writer's, and look again: another one may have put the
- *entry in meanwhile. What was learned under the first hold is a hint under the second one.
+ *   entry in meanwhile. What was learned under the first hold is a hint under the second one.
  */
 #include "kernel/lock/irqrwlock.h"
 #include "tests/gallery/gallery.h"

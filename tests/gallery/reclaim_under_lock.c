@@ -4,19 +4,19 @@
  *
  * What is wrong
  *   A cache has a mutex. To put an entry in, it is locked and the entry allocated. When memory is
- *   short the allocator, under a mutex of its own, asks every cache to give entries back, and to do
- *   that it takes the cache's mutex. If the allocation in the cache is the one that finds memory
- *   short, it waits for itself; if it is somebody else's, two threads wait for each other.
+ *   short the allocator, under a mutex of its own, asks every cache to give entries back, and to
+ *   do that it takes the cache's mutex. If the allocation in the cache is the one that finds
+ *   memory short, it waits for itself; if it is somebody else's, two threads wait for each other.
  *
  * How it shows
  *   Only when memory is short, so in production, on the machine with the largest load, as a
- *standstill of everything that allocates. The lists of waiting threads are long, and all of them
- *wait for the allocator, which waits for a cache.
+ *   standstill of everything that allocates. The lists of waiting threads are long, and all of
+ *   them wait for the allocator, which waits for a cache.
  *
  * How it is found
- *   By the lock checker, with memory left to spare: reclaiming once, for whatever reason, taught it
- *   allocator -> cache; the first insertion closes the cycle with cache -> allocator, and the one
- *   does not have to run inside of the other.
+ *   By the lock checker, with memory left to spare: reclaiming once, for whatever reason, taught
+ *   it allocator -> cache; the first insertion closes the cycle with cache -> allocator, and the
+ *   one does not have to run inside of the other.
  *
  *	lockcheck: kind=order what=cycle class=gallery.reclaim.allocator ...
  *
@@ -25,8 +25,8 @@
  *
  * The fix
  *   Allocate before locking, and throw it away if the entry has come meanwhile. Or have the
- *reclaimer try the cache's mutex and go on to the next cache: a try waits for nobody, and adds no
- *edge.
+ *   reclaimer try the cache's mutex and go on to the next cache: a try waits for nobody, and adds
+ *   no edge.
  */
 #include "kernel/wait/mutex.h"
 #include "tests/gallery/gallery.h"

@@ -8,16 +8,17 @@
  *   (free_held is the wrong one). But the release consists of two accesses: the word is set to
  *   free, and then the waiters' count is read, to know whether to wake one. After the first access
  *   the next holder may come, find itself the last, and free everything; the second access reads
- *   memory that belongs to somebody else, and may wake a thread that is named by a stranger's data.
+ *   memory that belongs to somebody else, and may wake a thread that is named by a stranger's
+ *   data.
  *
  * How it shows
  *   As a use after free inside the lock itself, which every user of the lock has to pay for, and
- *for which no user can do anything. glibc's and Linux's mutexes have been through it.
+ *   for which no user can do anything. glibc's and Linux's mutexes have been through it.
  *
  * How it is found
  *   By the hunt. Freed memory is poisoned; the releaser that finds poison where the waiters' count
- *   was has touched what is not its own any more. The other one's acquire, release and free have to
- *   fall between the two accesses:
+ *   was has touched what is not its own any more. The other one's acquire, release and free have
+ *   to fall between the two accesses:
  *
  *	hunt: program=gallery_release_touches ... verdict=wrong
  *

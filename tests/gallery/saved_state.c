@@ -15,7 +15,7 @@
  *
  * How it is found
  *   By the hunt: the other hart's acquire has to fall between the two steps. Each hart then
- *compares what it has with what it had:
+ *   compares what it has with what it had:
  *
  *	hunt: program=gallery_saved_state ... verdict=wrong
  *

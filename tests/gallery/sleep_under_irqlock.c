@@ -6,8 +6,8 @@
  *   A list is guarded by an irqlock, because a handler takes from it. Putting something in needs a
  *   node; the node is allocated where the list is locked, as that is where it is needed. The
  *   allocator sleeps on its mutex when somebody else is in it. So a thread may be switched away
- *   with interrupts off and a spinning lock held: everybody who wants the lock spins until it comes
- *   back, and if the one who has the allocator's mutex is among them, it does not come back.
+ *   with interrupts off and a spinning lock held: everybody who wants the lock spins until it
+ *   comes back, and if the one who has the allocator's mutex is among them, it does not come back.
  *
  * How it shows
  *   Nearly never: the mutex is free nearly always, and then nothing sleeps. If it does: watchdogs

@@ -5,9 +5,10 @@
  * What is wrong
  *   A try shall not turn interrupts off for nothing: so it first takes the word, and only if that
  *   went well turns them off. Between the two the lock is held with interrupts on. It is a window
- *of one instruction, but it is one: a handler that comes there and wants the lock finds it taken by
- *   the thread it has interrupted, and spins for ever. The plain acquire was written by the book;
- *   the try was "just a shorter form of it". The allocator's lock in the same project had it too.
+ *   of one instruction, but it is one: a handler that comes there and wants the lock finds it
+ *   taken by the thread it has interrupted, and spins for ever. The plain acquire was written by
+ *   the book; the try was "just a shorter form of it". The allocator's lock in the same project
+ *   had it too.
  *
  * How it shows
  *   As irq_reentry, but a thousand times rarer, and in the one function that by its name can't
@@ -22,7 +23,7 @@
  *   Seeds to find: 1, with the image that this was written with; each is twelve schedules.
  *
  *   The lock checker cannot see a lock that it is not told of; told of it, it would report the
- *class at once (irq_reentry).
+ *   class at once (irq_reentry).
  *
  * The fix
  *   Off, try, and back on if it failed. Turning interrupts off for nothing costs two instructions.

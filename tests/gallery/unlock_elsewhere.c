@@ -26,7 +26,7 @@
  *
  * The fix
  *   "A request is under way" is not a lock but a state, which the lock protects: each hart takes
- *the lock for itself to change it. Who has to wait until it is over waits for a completion.
+ *   the lock for itself to change it. Who has to wait until it is over waits for a completion.
  */
 #include "kernel/hart/hart.h"
 #include "kernel/sched/sched.h"

@@ -3,23 +3,24 @@
  * wait_for_completer: a thread waits for an event with the mutex held that who signals it takes.
  *
  * What is wrong
- *   A request is written into a table, under the table's mutex, and its sender waits for the answer
- *   before it lets go of the table. The answering thread takes the mutex to find the request. There
- *   is one lock only, so nobody looks for an order; the other half of the cycle is the completion.
+ *   A request is written into a table, under the table's mutex, and its sender waits for the
+ *   answer before it lets go of the table. The answering thread takes the mutex to find the
+ *   request. There is one lock only, so nobody looks for an order; the other half of the cycle is
+ *   the completion.
  *
  * How it shows
  *   Most answers are there before the sender begins to wait (a fast device, a cache), and then all
- *is well. The first slow answer hangs both, and everybody who wants the table.
+ *   is well. The first slow answer hangs both, and everybody who wants the table.
  *
  * How it is found
  *   By the lock checker: a completion is a node of its graph. Waiting for it under a mutex is the
- *   edge mutex -> completion, also when the wait is over at once; signalling it under a mutex
- *   is the edge completion -> mutex ("it does not come before the mutex was had").
+ *   edge mutex -> completion, also when the wait is over at once; signalling it under a mutex is
+ *   the edge completion -> mutex ("it does not come before the mutex was had").
  *
  *	lockcheck: kind=order what=cycle class=gallery.completer.event ...
  *
  *   The entry signals first and waits afterwards: nothing sleeps, and the report comes all the
- *same.
+ *   same.
  *
  * The fix
  *   Wait with nothing held that the event's way leads through: the request stays in the table, the

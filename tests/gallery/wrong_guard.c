@@ -3,10 +3,10 @@
  * wrong_guard: a field is used under the right lock of the wrong object.
  *
  * What is wrong
- *   Each queue has a lock and a length. Moving work from a long queue to a short one is done by who
- *   owns the long one: it takes its own lock, counts down there, and counts up at the other end,
- *   "which is only a number". So the other queue's length is changed under a lock that does not
- *   guard it, and its owner, who holds the right one, reads, adds and stores over it.
+ *   Each queue has a lock and a length. Moving work from a long queue to a short one is done by
+ *   who owns the long one: it takes its own lock, counts down there, and counts up at the other
+ *   end, "which is only a number". So the other queue's length is changed under a lock that does
+ *   not guard it, and its owner, who holds the right one, reads, adds and stores over it.
  *
  * How it shows
  *   A length is off by one after days: work that is there and that nobody sees, or a queue that

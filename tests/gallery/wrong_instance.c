@@ -3,14 +3,14 @@
  * wrong_instance: the lock that is given up is looked up anew, and is another one by then.
  *
  * What is wrong
- *   A table has a lock per bucket, and both functions find it from the item's key. Renaming an item
- *   changes the key, under the bucket's lock; so the release, which finds the bucket from the item
- *   again, finds the new one. The old bucket stays locked for ever. The new one is given up by who
- *   never had it: whoever is in there is not alone any more.
+ *   A table has a lock per bucket, and both functions find it from the item's key. Renaming an
+ *   item changes the key, under the bucket's lock; so the release, which finds the bucket from the
+ *   item again, finds the new one. The old bucket stays locked for ever. The new one is given up
+ *   by who never had it: whoever is in there is not alone any more.
  *
  * How it shows
  *   The next one to come to the old bucket hangs, at any later time. If both keys happen to fall
- *into one bucket nothing is wrong at all, so small tests with small tables pass.
+ *   into one bucket nothing is wrong at all, so small tests with small tables pass.
  *
  * How it is found
  *   By the lock checker, at the release: a lock of that class is held here, but not this one.
@@ -23,7 +23,7 @@
  * The fix
  *   Keep the lock that was taken in a variable and give up that one. What a lock is found by may
  *   only change with both places locked, in a stated order, as the item moves from one to the
- *other.
+ *   other.
  */
 #include "kernel/lock/irqlock.h"
 #include "tests/gallery/gallery.h"
