@@ -143,6 +143,7 @@ static void clear_place(struct place *p)
 static struct place *take_place(const void *lock, struct lock_class *class)
 {
 	struct place *least = place_near(lock, 0);
+	uint32_t credit;
 	void *before;
 
 	for (unsigned i = 1; i < PROBES; i++) {
@@ -152,10 +153,11 @@ static struct place *take_place(const void *lock, struct lock_class *class)
 			least = p;
 	}
 	before = atomic_load_ptr(&least->lock, relaxed);
-	if (before && atomic_load_u32(&least->credit, relaxed)) {
-		atomic_add_u32(&least->credit, -1u, relaxed);
-		return NULL;
-	}
+	credit = atomic_load_u32(&least->credit, relaxed);
+	/* By compare-and-swap: two newcomers that take the last one at once must not make it -1. */
+	while (before && credit)
+		if (atomic_cas_u32(&least->credit, &credit, credit - 1, relaxed))
+			return NULL;
 	if (!atomic_cas_ptr(&least->lock, &before, (void *)lock, relaxed))
 		return NULL;
 	clear_place(least);
