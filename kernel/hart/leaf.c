@@ -7,9 +7,13 @@
  * Requests to one hart merge: `leaf_ops` holds what is wanted, `leaf_asked` counts requests
  * (tickets) and `leaf_done` says up to which ticket everything was done.
  *
- *   asker   1 or the operation into leaf_ops (release), 2 take a ticket (release), 3 flag and
- * interrupt server  1 read leaf_asked (acquire), 2 take leaf_ops by exchange (acquire), 3 do it
- * all, 4 store what it read at 1 to leaf_done (release)
+ *	asker	1 ors the operation into leaf_ops (release)
+ *		2 takes a ticket (release)
+ *		3 raises the flag, sends the interrupt
+ *	server	1 reads leaf_asked (acquire)
+ *		2 takes leaf_ops by exchange (acquire)
+ *		3 does it all
+ *		4 stores what it read at 1 to leaf_done (release)
  *
  * A server that reads a ticket at 1 also finds its operation at 2, or has found it in an earlier
  * round, which came after the asker's earlier stores as well (both steps of the asker are
@@ -36,6 +40,9 @@
 static struct hart_trace traces[CONFIG_MAX_HARTS];
 /* A panic stops everybody: a hart that comes online now stops itself. */
 static atomic_u32 stopping;
+/* The ticket of each hart's stop: others may ask a hart for more after it has stopped. Whoever ends
+ * the system writes it. */
+static unsigned long stop_ticket[CONFIG_MAX_HARTS];
 
 const struct hart_trace *hart_trace_of(const struct hart_meta *h)
 {
@@ -133,10 +140,15 @@ static bool leaf_answered(const struct hart_meta *h, unsigned long ticket)
 	return (long)(done - ticket) >= 0 || mailbox_closed(h);
 }
 
+/* At least the ticket of what the caller has posted, by coherence. */
+static unsigned long last_ticket(const struct hart_meta *h)
+{
+	return atomic_load_ulong(&h->mailbox.leaf_asked, relaxed);
+}
+
 static void leaf_wait(const struct hart_meta *h)
 {
-	/* Relaxed: at least the caller's own ticket, by coherence. */
-	unsigned long ticket = atomic_load_ulong(&h->mailbox.leaf_asked, relaxed);
+	unsigned long ticket = last_ticket(h);
 	struct relax wait = RELAX_INIT;
 
 	for (unsigned n = 1; !leaf_answered(h, ticket); n++) {
@@ -184,7 +196,7 @@ static bool stop_collect(struct hart_mask *asked)
 	for_each_hart_in_mask(i, asked) {
 		struct hart_meta *h = harts[i];
 
-		if (!leaf_answered(h, atomic_load_ulong(&h->mailbox.leaf_asked, relaxed)))
+		if (!leaf_answered(h, stop_ticket[i]))
 			continue;
 		hart_mask_clear(asked, i);
 		progress = true;
@@ -204,9 +216,12 @@ unsigned hart_stop_others(void)
 	atomic_store_u32(&stopping, 1, relaxed);
 	/* `stopping` before the look at the mailboxes. Partner: hart_obey_stop, behind an open. */
 	fence_full();
-	for_each_hart(h)
-		if (h != self && !traces[h->index].stopped && leaf_post(h, LEAF_STOP))
-			hart_mask_set(&asked, h->index);
+	for_each_hart(h) {
+		if (h == self || traces[h->index].stopped || !leaf_post(h, LEAF_STOP))
+			continue;
+		stop_ticket[h->index] = last_ticket(h);
+		hart_mask_set(&asked, h->index);
+	}
 	arch_ipi_send(&asked);
 	while (!hart_mask_empty(&asked) && (steps < STOP_STEPS || arch_time() - since < patience)) {
 		steps++;
@@ -221,6 +236,12 @@ unsigned hart_stop_others(void)
 
 void hart_obey_stop(void)
 {
-	if (atomic_load_u32(&stopping, relaxed))
-		stop_for_good();
+	/* Its mailbox was open for a moment: who asked it to stop meanwhile waits for its answer,
+	 * after which the first line does not return. */
+	while (atomic_load_u32(&stopping, relaxed)) {
+		hart_leaf_handle(this_hart(), false);
+		arch_ipi_clear();
+		if (leaf_answered(this_hart(), last_ticket(this_hart())))
+			arch_wait_ipi(false);
+	}
 }

@@ -10,11 +10,13 @@
  * taken in as if nothing had been.
  *
  * The handshake
- *   starter   fills the hart_meta, state = STARTING (release), HSM start. The SBI call and the
- * fence in arch_hart_start publish the hart_meta; the new hart gets its address. new hart  opens
- * its mailbox, joins harts_online, flushes its TLB, state = ONLINE (release). starter   sees ONLINE
- * (acquire). The state moves by compare-and-swap, so "given up" (STARTING -> FAILED) and "arrived"
- * (STARTING or FAILED -> ONLINE) cannot both win.
+ *	starter		fills the hart_meta, state = STARTING (release), HSM start. The fence in
+ *			arch_hart_start publishes the hart_meta; the new hart gets its address.
+ *	new hart	opens its mailbox, joins harts_online, flushes its TLB, state = ONLINE
+ *			(release).
+ *	starter		sees ONLINE (the full fence in hart_start_all).
+ * The state moves by compare-and-swap, so "given up" (STARTING -> FAILED) and "arrived" (STARTING
+ * or FAILED -> ONLINE) cannot both win.
  *
  * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
  * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
@@ -258,6 +260,8 @@ void hart_join(struct hart_meta *h)
 	/* Whatever was unmapped while this hart could not be asked to flush. After the open: its
 	 * fence orders the flush and all later walks behind it. Partner: leaf_call_mask. */
 	arch_tlb_flush_all();
+	/* The same for instructions that were written meanwhile. */
+	arch_icache_flush();
 	h->online_at = arch_time();
 	if (h != &boot_hart)
 		log_info("online after %llu us, hartid %lu",
