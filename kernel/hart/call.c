@@ -50,7 +50,7 @@ static void mail_send(struct hart_meta *h, uint32_t flag)
 	/* Release: the message before the flag. Partner: the exchange in hart_ipi. */
 	if (atomic_or_u32(&h->mailbox.flags, flag, release) & flag)
 		return;
-	this_hart()->stats.ipis_sent++;
+	racy_add(this_hart()->stats.ipis_sent, 1, "a statistic: a handler may send as well");
 	arch_ipi_send_hart(h->hartid);
 }
 

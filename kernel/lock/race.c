@@ -11,9 +11,12 @@
  *
  * Nothing needs to be known of locks. Where two accesses are ordered, whatever orders them, a hart
  * cannot arrive at the second while another one stands before the first; so there is no false
- * report. What it cannot see: accesses that met in no watched moment; those that would meet only on
- * a machine that reorders; and a handler against the thread that it interrupts, because a hart
- * watches with interrupts off.
+ * report. What it cannot see: accesses that met in no watched moment, and those that would meet
+ * only on a machine that reorders.
+ *
+ * Who watches with interrupts on lets them in: a handler that comes for the same bytes on the same
+ * hart has found the race of a thread that should have turned interrupts off. Preemption is off
+ * meanwhile, so that the thread stays on the hart whose slot of race_harts it uses.
  *
  * Atomics are inline assembly, volatile accesses (racy_read) call other functions: both are marked,
  * and are not watched. Not compiled with the hooks (configs/kernel.mk): this file, what a hart runs
@@ -56,6 +59,7 @@ struct finder {
 	struct access access;
 	unsigned hart, nr_pcs;
 	const struct lock_thread *thread;
+	bool in_handler; /* ...that interrupted the thread */
 	uintptr_t pcs[PCS];
 };
 
@@ -68,7 +72,8 @@ static struct slot {
 static struct race_hart {
 	atomic_u32 skip; /* accesses until the next choice; relaxed: losing a step does no harm */
 	uint64_t random; /* SIE off */
-	bool busy;	 /* SIE off: it is in here already */
+	bool busy;	 /* SIE off: it is in here, and finds nothing */
+	bool watches;	 /* SIE off, and while it lets handlers in: it chooses nothing */
 } race_harts[CONFIG_MAX_HARTS];
 
 static atomic_bool started;
@@ -137,6 +142,7 @@ static void found(struct slot *slot, uint64_t key, const struct access *a)
 		slot->other.access = *a;
 		slot->other.hart = h->index;
 		slot->other.thread = h->thread;
+		slot->other.in_handler = h->in_irq != IRQ_NONE;
 		trace(&slot->other);
 		/* Release; partner: unwatch. */
 		atomic_store_u64(&slot->key, KEY_DONE, release);
@@ -174,12 +180,29 @@ static bool in_turns(void)
 	return arch_info.has_sstc && !strcmp(relax_mode(), "turn");
 }
 
-static void let_others_run(struct race_hart *r)
+/* SIE off. `open`: handlers of this hart come as well, between two steps. */
+static void let_others_run(struct race_hart *r, bool open)
 {
 	bool turns = in_turns();
 
-	for (unsigned left = turns ? TURNS : SPINS + random_below(r, SPINS); left; left--)
+	for (unsigned left = turns ? TURNS : SPINS + random_below(r, SPINS); left; left--) {
 		step(turns);
+		arch_irq_restore(open);
+		arch_irq_disable();
+	}
+}
+
+/* The thread stays here, and who wants it to leave is heard afterwards. SIE off. */
+static void let_all_run(struct lock_hart *h, struct race_hart *r, bool open)
+{
+	if (!open) {
+		let_others_run(r, false);
+		return;
+	}
+	h->thread->preempt_depth++;
+	let_others_run(r, true);
+	if (!--h->thread->preempt_depth && h->need_resched)
+		arch_ipi_self();
 }
 
 /* Frees the slot; true if somebody found it, with its side in *other. */
@@ -227,15 +250,16 @@ static void report_race(const struct access *a, const struct finder *other)
 	snprintf(keys, sizeof(keys), " at=%p other_hart=%u", (void *)a->pc, other->hart);
 	lockcheck_report_keys(KIND_RACE, whats[a->write * 2 + b->write], keys, (void *)a->address,
 		NULL,
-		"a race: %s of %u bytes at %p here; %s of %u at %p by thread %s on hart %u:%s\n"
+		"a race: %s of %u bytes at %p here; %s of %u at %p by %sthread %s on hart %u:%s\n"
 		"here:",
 		word(a->write), (unsigned)a->size, (void *)a->address, word(b->write),
-		(unsigned)b->size, (void *)b->address,
+		(unsigned)b->size, (void *)b->address, other->in_handler ? "a handler over " : "",
 		lockcheck_thread_name ? lockcheck_thread_name(other->thread) : "?", other->hart,
 		where);
 }
 
-static void watch(const struct access *a, struct race_hart *r)
+/* SIE off; `open`: it was on. */
+static void watch(const struct access *a, struct lock_hart *h, struct race_hart *r, bool open)
 {
 	uintptr_t granule = align_down(a->address, GRANULE);
 	unsigned mask = mask_of(granule, a);
@@ -250,7 +274,9 @@ static void watch(const struct access *a, struct race_hart *r)
 		return;
 	atomic_add_u32(&watching, 1, relaxed);
 	atomic_add_u64(&watched, 1, relaxed);
-	let_others_run(r);
+	r->busy = false;
+	let_all_run(h, r, open);
+	r->busy = true;
 	met = unwatch(slot, key, &other);
 	atomic_add_u32(&watching, -1u, relaxed);
 	if (met)
@@ -266,11 +292,11 @@ static __attribute__((noinline)) void chosen(const struct access *a)
 	struct race_hart *r = &race_harts[h->index];
 	uint32_t interval = atomic_load_ulong(&focus_size, relaxed) ? FOCUS_INTERVAL : INTERVAL;
 
-	if (!r->busy && !h->panicking && h->thread) {
-		r->busy = true;
+	if (!r->busy && !r->watches && !h->panicking && h->thread) {
+		r->busy = r->watches = true;
 		atomic_store_u32(&r->skip, 1 + random_below(r, 2 * interval), relaxed);
-		watch(a, r);
-		r->busy = false;
+		watch(a, h, r, before);
+		r->busy = r->watches = false;
 	}
 	arch_irq_restore(before);
 }

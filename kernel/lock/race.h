@@ -26,6 +26,8 @@
 		static_assert(sizeof("" why) > 1, "a racy access has a reason"); \
 		*(volatile __typeof__(x) *)&(x) = (v); \
 	} while (0)
+/* Two of them at once may count once. */
+#define racy_add(x, n, why) racy_write(x, racy_read(x, why) + (n), why)
 
 void race_start_slow(uint64_t seed);
 void race_focus_slow(const void *base, size_t size);

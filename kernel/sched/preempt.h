@@ -14,9 +14,11 @@
 static inline void preempt_disable(void)
 {
 	struct lock_thread *t = lock_thread();
+	unsigned depth = racy_read(t->preempt_depth, "handlers leave it as it was");
 
-	if (t->preempt_depth++ == 0 && CONFIG_LOCKSTAT)
-		t->preempt_off_since = arch_time();
+	racy_write(t->preempt_depth, depth + 1, "as above");
+	if (depth == 0 && CONFIG_LOCKSTAT)
+		racy_write(t->preempt_off_since, arch_time(), "a handler's is as good");
 	/* Keeps what follows behind it; this hart's own handlers are the only partners. */
 	__asm__ volatile("" : : : "memory");
 }
@@ -29,18 +31,19 @@ void preempt_enable_slow(void);
 static inline void preempt_enable(void)
 {
 	struct lock_thread *t = lock_thread();
+	unsigned depth = racy_read(t->preempt_depth, "handlers leave it as it was") - 1;
 
 	__asm__ volatile("" : : : "memory");
 	/* It has been this hart all the time. */
-	if (CONFIG_LOCKSTAT && t->preempt_depth == 1 &&
-		unlikely(arch_time() - t->preempt_off_since >
+	if (CONFIG_LOCKSTAT && depth == 0 &&
+		unlikely(arch_time() - racy_read(t->preempt_off_since, "as above") >
 			lock_longest(lock_hart(), SECTION_PREEMPT_OFF)))
 		lock_section_long(SECTION_PREEMPT_OFF, t->preempt_off_since, 0);
-	t->preempt_depth--;
+	racy_write(t->preempt_depth, depth, "as above");
 	__asm__ volatile("" : : : "memory");
 	/* A preemption between the two loads moves this thread and serves the request: reading
 	 * another hart's flag then costs a look, never a missed request. */
-	if (unlikely(!t->preempt_depth &&
+	if (unlikely(!depth &&
 		    racy_read(lock_hart()->need_resched, "a look at another hart's is harmless")))
 		preempt_enable_slow();
 }
