@@ -93,6 +93,7 @@ help:				## this list
 	@echo '  QEMU= BIOS=    another QEMU, another firmware'
 	@echo '  GDB_ARGS=...   more arguments of gdb (debug)'
 	@echo '  TIMEOUT=60     seconds after which the guest is ended (run)'
+	@echo 'CONFIG=race watches plain accesses for races on data; APPEND=race=7: seed 7.'
 	@echo 'torture takes LOCK=kind SMP=4 SECONDS=60 SEED=n, and CONFIG=debug if you say none.'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
