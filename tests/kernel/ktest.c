@@ -32,6 +32,7 @@
 #define STEP_NS NS_PER_MS
 #define LAST_RESORT_NS (300 * NS_PER_SEC)
 #define LEAK_LOOKS 3000
+#define HELPERS_PER_HART 4
 
 LINKSET_DECLARE(ktest, const struct ktest);
 
@@ -155,7 +156,7 @@ struct gang {
 	unsigned n;
 	atomic_u32 arrived;
 	atomic_bool called_off;
-	struct helper helpers[CONFIG_MAX_HARTS];
+	struct helper helpers[HELPERS_PER_HART * CONFIG_MAX_HARTS];
 };
 
 static struct gang gang;
@@ -195,8 +196,10 @@ bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg)
 {
 	unsigned started;
 
-	if (n > ARRAY_SIZE(gang.helpers))
-		n = ARRAY_SIZE(gang.helpers);
+	if (n > ARRAY_SIZE(gang.helpers)) {
+		ktest_fail(__FILE__, __LINE__, "%u helpers are too many", n);
+		return false;
+	}
 	gang.fn = fn;
 	gang.arg = arg;
 	gang.n = n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The mutex: exclusion, order, hand-off, limits. */
+#include "kernel/lock/relax.h"
 #include "kernel/wait/mutex.h"
 #include "tests/kernel/wait_util.h"
 
@@ -262,6 +263,7 @@ static void lock_briefly(void *arg)
 		}
 		count_up(&box.got);
 		mutex_unlock(&box.m);
+		relax();
 	}
 }
 

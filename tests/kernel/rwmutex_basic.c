@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The reader/writer mutex: readers together, writers alone, nobody starves. */
+#include "kernel/lock/relax.h"
 #include "kernel/wait/rwmutex.h"
 #include "tests/kernel/wait_util.h"
 
@@ -118,6 +119,7 @@ static void read_on_and_on(void *arg)
 	while (!atomic_load_bool(&shelf.stop, relaxed)) {
 		rwmutex_read_lock(&shelf.rw);
 		sched_yield();
+		relax();
 		rwmutex_read_unlock(&shelf.rw);
 	}
 }
