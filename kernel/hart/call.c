@@ -224,6 +224,10 @@ void hart_mailbox_close(struct hart_meta *h)
 {
 	void *empty = NULL;
 
+	/* From the close until this hart has opened it again and flushed its TLB, others unmap
+	 * without asking it. So it stands on what stays for ever: its idle thread's stack. (A hart
+	 * that has none yet is on its boot stack; tests close mailboxes of harts that are not.) */
+	assert(h != this_hart() || !h->idle || lock_thread() == (const void *)h->idle);
 	/* The last that a hart does for others. */
 	check_hart_stop();
 	/* Acquire and release: what the last calls did stays before the close, which ends

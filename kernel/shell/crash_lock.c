@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Crash kinds: locks misused, harts and threads that do not go on, memory misused. */
+#include "kernel/hart/call.h"
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"
 #include "kernel/lock/relax.h"
@@ -276,3 +277,11 @@ CRASH_IF(CONFIG_DEBUG_MM, overrun, "overrun", "a store behind the end of an obje
 	crash_overrun);
 CRASH_IF(CONFIG_DEBUG_MM, use_after_free, "use-after-free", "a store into a freed object",
 	EXIT_PANIC, crash_use_after_free);
+
+static void crash_stop_on_stack(void)
+{
+	irq_off();
+	hart_mailbox_close(this_hart());
+}
+CRASH(stop_on_stack, "stop-on-stack", "a hart that leaves on a stack which others may unmap",
+	EXIT_ASSERT, crash_stop_on_stack);
