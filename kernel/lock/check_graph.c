@@ -10,6 +10,7 @@
  */
 #include "kernel/lock/check_graph.h"
 
+#include "kernel/lock/point.h"
 #include "lib/string.h"
 
 #define HASH_SHIFT 1 /* addresses of functions are even */
@@ -152,11 +153,16 @@ enum graph_added graph_add(const struct graph_edge *edge)
 		/* Another hart had the same edge: one of the two entries says nothing new. */
 		if (e)
 			atomic_store_u32(&e->state, ENTRY_UNUSED, release);
+		LOCK_COUNTED(graph_same_at_once);
 		return GRAPH_OLD;
 	}
+	LOCK_COUNTED(graph_new);
 	/* The bit before the search for what it closes: the argument is in the header. */
 	fence_full();
-	return e ? GRAPH_NEW : GRAPH_NEW_UNTRACED;
+	if (e)
+		return GRAPH_NEW;
+	LOCK_COUNTED(graph_untraced);
+	return GRAPH_NEW_UNTRACED;
 }
 
 static struct entry *valid_entry(uint32_t *n)
@@ -342,6 +348,7 @@ bool graph_cycle(
 	end = search(&s);
 	if (end == STATES)
 		return false;
+	LOCK_COUNTED(graph_cycle);
 	write_path(&s, begin, end, &closing, path);
 	return true;
 }

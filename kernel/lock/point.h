@@ -6,6 +6,7 @@
  *	LOCK_WAITING(pilock_spin);		a wait goes round, and relaxes next
  *	LOCK_EVENT(irqlock_acquired, l, c);	something happened to lock l of class c
  *	if (LOCK_CHAOS(irqlock_no_spin))	shall the rare way be taken without need?
+ *	LOCK_COUNTED(chain_closed);		a branch of what only looks on: counted, no more
  *
  *   count  Each point counts how often it was passed (an occasion for chaos: how often it was
  *          taken), so a torture can tell which branches it never saw. Command `points`.
@@ -39,6 +40,7 @@ enum lock_point_kind {
 	POINT_EVENT,   /* says that somebody got further; a wait that goes on has none */
 	POINT_WAITING, /* no place for a schedule: the step of the wait is one */
 	POINT_CHAOS,
+	POINT_COUNTED, /* no place for a schedule either, nor for chaos */
 };
 
 struct lock_point {
@@ -55,6 +57,10 @@ LINKSET_DECLARE(lock_point, struct lock_point);
 void lock_point_hit(
 	struct lock_point *p, const void *lock, const struct lock_class *class, uintptr_t pc);
 bool lock_chaos(struct lock_point *p);
+static inline void lock_point_count(struct lock_point *p)
+{
+	atomic_add_u32(&p->count, 1, relaxed);
+}
 
 /* All counts to zero. Either. */
 void lock_points_reset(void);
@@ -103,6 +109,7 @@ extern struct lock_hooks lock_hooks;
 #define LOCK_EVENT_AT(id, lock, class, pc) \
 	lock_point_hit(LOCK_POINT_HERE(id, POINT_EVENT), (lock), (class), (pc))
 #define LOCK_CHAOS(id) lock_chaos(LOCK_POINT_HERE(id, POINT_CHAOS))
+#define LOCK_COUNTED(id) lock_point_count(LOCK_POINT_HERE(id, POINT_COUNTED))
 
 #else
 
@@ -111,6 +118,7 @@ extern struct lock_hooks lock_hooks;
 #define LOCK_EVENT(id, lock, class) ((void)0)
 #define LOCK_EVENT_AT(id, lock, class, pc) ((void)0)
 #define LOCK_CHAOS(id) false
+#define LOCK_COUNTED(id) ((void)0)
 
 #endif
 #endif

@@ -12,6 +12,7 @@ static const char *const kind_names[] = {
 	[POINT_EVENT] = "event",
 	[POINT_WAITING] = "wait",
 	[POINT_CHAOS] = "chaos",
+	[POINT_COUNTED] = "count",
 };
 
 /* A line for each point whose name begins with `prefix`; only those never passed, if `zero`. */

@@ -175,15 +175,18 @@ static void step(struct search *s)
 	struct chain_member next;
 
 	if (!next_holder(&c->m[c->nr - 1], &s->next[c->nr - 1], &next)) {
+		LOCK_COUNTED(chain_dead_end);
 		c->nr--;
 		return;
 	}
 	if (same(&next, &c->m[0])) {
+		LOCK_COUNTED(chain_closed);
 		c->closed = true;
 		return;
 	}
 	if (c->nr == CHAIN_MAX || is_member(c, &next) || !is_stuck(&next))
 		return;
+	LOCK_COUNTED(chain_goes_on);
 	s->next[c->nr] = 0;
 	c->m[c->nr++] = next;
 }
@@ -207,9 +210,12 @@ static bool confirmed(const struct chain *c)
 		struct chain_member now = c->m[i];
 
 		if (!is_stuck(&now) || now.wait.serial != c->m[i].wait.serial ||
-			!waits_for(&now, &c->m[(i + 1) % c->nr]))
+			!waits_for(&now, &c->m[(i + 1) % c->nr])) {
+			LOCK_COUNTED(chain_moved_on);
 			return false;
+		}
 	}
+	LOCK_COUNTED(chain_confirmed);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The points of the lock protocols: they count, and chaos takes the rare ways (CONFIG_LOCKPOINTS).
  */
+#include "kernel/lock/check_test.h"
 #include "kernel/lock/irqlock.h"
 #include "kernel/lock/point.h"
 #include "lib/string.h"
@@ -39,6 +40,48 @@ KTEST(lock_points, count_what_is_passed)
 	irqlock_acquire(&lock);
 	irqlock_release(&lock);
 	ktest_check(count_of("irqlock_acquired") - before >= 1, "it was not counted");
+}
+
+#define ORDER_CLASS(letter) \
+	DEFINE_LOCK_CLASS(order_##letter, .name = "test.points." #letter, .rank = RANK_UNORDERED, \
+		.contexts = LOCK_IN_THREAD, .max_hold_us = 1000, \
+		.protects = "nothing: it is tried")
+ORDER_CLASS(a);
+ORDER_CLASS(b);
+ORDER_CLASS(c);
+
+static void nest(struct lock_class *outer, struct lock_class *inner)
+{
+	struct irqlock first = IRQLOCK_INIT(outer), second = IRQLOCK_INIT(inner);
+
+	irqlock_acquire(&first);
+	irqlock_acquire(&second);
+	irqlock_release(&second);
+	irqlock_release(&first);
+}
+
+KTEST(lock_points, count_the_branches_of_the_graph)
+{
+	uint32_t new, cycle, untraced;
+
+	if (!CONFIG_LOCKPOINTS || !CONFIG_LOCKCHECK)
+		return ktest_skip("points or checker are compiled out");
+	new = count_of("graph_new");
+	cycle = count_of("graph_cycle");
+	untraced = count_of("graph_untraced");
+	count_of("graph_same_at_once"); /* two harts at one moment: there, and not waited for */
+	locktest_forget_all();
+	nest(&order_a, &order_b);
+	ktest_check(count_of("graph_new") != new, "a new edge was not counted");
+	ktest_expect_reports(KIND_ORDER);
+	nest(&order_b, &order_a);
+	ktest_check(ktest_reports_seen() == 1 && count_of("graph_cycle") != cycle);
+	ktest_expect_reports(KIND_ORDER); /* a table that is full is not told */
+	locktest_limit(0);
+	nest(&order_a, &order_c);
+	locktest_limit(UINT_MAX);
+	ktest_check(ktest_reports_seen() == 0 && count_of("graph_untraced") != untraced);
+	locktest_forget_all();
 }
 
 /* How many of TRIES tries of a free lock fail. */

@@ -7,6 +7,7 @@
 #include "kernel/wait/completion.h"
 #include "kernel/wait/mutex.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "tests/kernel/wait_util.h"
 
 #define ROUNDS 300
@@ -60,15 +61,33 @@ static struct thread *queue_signaller(void)
 	return t;
 }
 
+/* How often the search came by that branch so far. */
+static uint32_t passed(const char *name)
+{
+	lock_point_for_each(p) if (strcmp(p->name, name) == 0) return atomic_load_u32(
+		&p->count, relaxed);
+	ktest_check(!CONFIG_LOCKPOINTS, "there is no point %s", name);
+	return 0;
+}
+
 KTEST(chain, waiting_for_one_that_waits_for_the_waiter_is_reported)
 {
-	struct thread *t = queue_signaller();
+	static const char *const branches[] = {
+		"chain_dead_end", "chain_goes_on", "chain_closed", "chain_confirmed"};
+	uint32_t before[ARRAY_SIZE(branches)];
+	struct thread *t;
 	int rc;
 
+	for (unsigned i = 0; i < ARRAY_SIZE(branches); i++)
+		before[i] = passed(branches[i]);
+	t = queue_signaller();
 	ktest_require(t);
 	ktest_expect_reports(KIND_DEADLOCK);
 	rc = wait_for_completion_intr(&done);
 	ktest_check(ktest_reports_seen() == 1 && rc == -EDEADLK, "%d", rc);
+	for (unsigned i = 0; i < ARRAY_SIZE(branches); i++)
+		ktest_check(!CONFIG_LOCKPOINTS || passed(branches[i]) != before[i], "%s not passed",
+			branches[i]);
 	give(&m);
 	wait_for_completion(&done);
 	thread_join(t, NULL);
