@@ -193,6 +193,33 @@ static unsigned passing_in(const struct lock_hart *h, unsigned flags)
 	return (flags & CHECK_READ) && in_handler(h) ? CHECK_RECURSIVE : 0;
 }
 
+static void note_context(const struct lock_hart *h, struct lock_class *class)
+{
+	bool in_irq = in_handler(h) || lock_thread()->posted_work;
+	uint32_t context = in_irq ? LOCK_IN_IRQ : LOCK_IN_THREAD;
+
+	/* Relaxed: lone bits. */
+	if (!(atomic_load_u32(&class->seen[0], relaxed) & context))
+		atomic_or_u32(&class->seen[0], context, relaxed);
+}
+
+/* A search for cycles takes longer than all else under many a lock, but once only: it is taken off
+ * what the holds and sections that are open here will have lasted. A handler's is part of what the
+ * thread that it interrupts does, perhaps of such a search: nothing is taken off that one's. */
+static void not_held_for(uint64_t ticks)
+{
+	struct lock_thread *t = lock_thread();
+	struct lock_hart *h = lock_hart();
+
+	for (unsigned i = 0; !in_interrupt() && i < t->nr_held; i++)
+		t->held[i].since += ticks;
+	if (arch_irq_enabled())
+		return;
+	for (unsigned i = 0; i < h->nr_held; i++)
+		h->held[i].since += ticks;
+	h->irqs_off_since += ticks;
+}
+
 bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	struct lock_hart *h = lock_hart();
@@ -206,6 +233,7 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 	if (!(flags & CHECK_THREAD ? thread_lock_context_ok(h, &v, flags)
 				   : irqlock_context_ok(h, &v, flags)))
 		return false;
+	note_context(h, class);
 	r = record_of(h, flags);
 	v.kind = KIND_OWNERSHIP;
 	mine = held_find(r.held, *r.nr, lock);
@@ -223,8 +251,13 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 	v.kind = KIND_RANK;
 	v.what = "rank";
 	/* Who reads again waits for nobody that waits for it. One violation, one report. */
-	if (!mine && rank_ok(h, &v, flags))
+	if (!mine && rank_ok(h, &v, flags)) {
+		uint64_t begin = CONFIG_LOCKSTAT ? arch_time() : 0;
+
 		order_acquire(h, &v, flags);
+		if (CONFIG_LOCKSTAT)
+			not_held_for(arch_time() - begin);
+	}
 	return true;
 }
 

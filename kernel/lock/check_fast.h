@@ -98,10 +98,11 @@ INLINE bool check_irqlock_plain(
 
 	if (!CONFIG_LOCKCHECK)
 		return true;
+	/* Relaxed: `seen` is set by the slow way once that has found the context declared. */
 	if (unlikely(!t || h->panicking || h->in_irq || t->posted_work ||
 		    (flags & (CHECK_IN_IRQ | CHECK_SECOND)) ||
 		    (h->irq_depth && (flags & CHECK_SIE_WAS_ON)) ||
-		    !(class->contexts & LOCK_IN_THREAD)))
+		    !(atomic_load_u32(&class->seen[0], relaxed) & LOCK_IN_THREAD)))
 		return false;
 	node = atomic_load_u32(&class->nodes[CLASS_NODE_LOCK], relaxed);
 	if (unlikely(!node))

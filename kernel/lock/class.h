@@ -32,11 +32,13 @@ enum irqlock_policy {
 };
 
 enum lock_stat {
-	LOCK_ACQUIRED,	/* counted when it is given up, with the hold; if nobody holds it, here */
-	LOCK_CONTENDED, /* of these, not at the first attempt */
-	LOCK_STOLEN,	/* of these, past a queue */
-	LOCK_PARKED,	/* sleeps of a waiter */
-	LOCK_BOUNCED,	/* taken by another hart than the time before (not counted for readers) */
+	LOCK_ACQUIRED,	 /* counted when it is given up, with the hold; if nobody holds it, here */
+	LOCK_CONTENDED,	 /* of these, not at the first attempt */
+	LOCK_STOLEN,	 /* of these, past a queue */
+	LOCK_PARKED,	 /* sleeps of a waiter */
+	LOCK_BOUNCED,	 /* taken by another hart than the time before (not counted for readers) */
+	LOCK_TIMED_OUT,	 /* waits that reached their limit, without the lock */
+	LOCK_HANDED_OFF, /* given to a waiter, past whoever came by */
 	LOCK_STATS
 };
 
@@ -75,18 +77,26 @@ enum lock_class_node {
 struct lock_class {
 	const char *name;
 	const char *protects;
+	const char *file; /* where it is defined */
 	enum lock_rank rank;
-	unsigned contexts;    /* enum lock_contexts */
-	unsigned max_hold_us; /* on an idle machine; shown, not judged */
-	uint8_t post_prio;    /* mixed locks: priority of the owner while posted work is pending */
+	unsigned contexts; /* enum lock_contexts */
+	/*
+	 * The longest hold. Of a spinning lock: instructions of its holder, a thousand to the
+	 * microsecond. Of a sleeping or mixed one: time, what it sleeps and what interrupts it
+	 * included.
+	 */
+	unsigned max_hold_us;
+	uint8_t post_prio; /* mixed locks: priority of the owner while posted work is pending */
 	enum irqlock_policy policy; /* of its irqlocks, unless one says otherwise */
 	/* CONFIG_LOCKCHECK: their numbers, 0 until they are first used. */
 	atomic_u32 nodes[CONFIG_LOCKCHECK ? CLASS_NODES : 0];
+	/* CONFIG_LOCKCHECK: those of its contexts in which it was asked for so far. */
+	atomic_u32 seen[CONFIG_LOCKCHECK];
 	struct lock_class_stats stats[CONFIG_LOCKSTAT];
 };
 
 #define DEFINE_LOCK_CLASS(var, ...) \
-	static struct lock_class var = {__VA_ARGS__}; \
+	static struct lock_class var = {.file = __FILE__, __VA_ARGS__}; \
 	LINKSET_ADD(lock_class, struct lock_class, var)
 
 LINKSET_DECLARE(lock_class, struct lock_class);

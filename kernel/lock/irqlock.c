@@ -257,6 +257,7 @@ static void pass_headship(struct irqlock *lock, struct lock_hart *h)
 		LOCK_WAITING(irqlock_successor_links);
 		relax();
 	}
+	lock_stat(lock->class, LOCK_HANDED_OFF);
 	LOCK_POINT(irqlock_pass_headship);
 	successor = lock_harts[next - 1];
 	/* Release; partner: wait_for_headship. */

@@ -280,18 +280,28 @@ void lock_stat_reset_class_slow(struct lock_class *class)
 		atomic_store_ulong(n, 0, relaxed);
 }
 
-void lock_stat_reset(void)
+void lock_stat_reset_locks(void)
 {
-	lock_class_for_each(c)
-		lock_stat_reset_class_slow(c);
 	for (unsigned i = 0; i < LOCK_STAT_LOCKS; i++) {
 		clear_place(&places[i]);
 		atomic_store_ptr(&places[i].lock, NULL, relaxed);
 	}
+}
+
+void lock_stat_reset_sections(void)
+{
 	for (unsigned i = 0; i < nr_lock_harts; i++) {
 		for (unsigned what = 0; lock_harts[i] && what < SECTIONS; what++) {
 			forget(sections[i][what].ticks);
 			forget(lock_harts[i]->longest[what]);
 		}
 	}
+}
+
+void lock_stat_reset(void)
+{
+	lock_class_for_each(c)
+		lock_stat_reset_class_slow(c);
+	lock_stat_reset_locks();
+	lock_stat_reset_sections();
 }

@@ -135,9 +135,11 @@ struct lock_stat_section {
 };
 bool lock_stat_section(unsigned hart, enum lock_section what, struct lock_stat_section *out);
 
-/* Forgets everything that was counted, or what was for one class; what happens meanwhile may be
- * counted or not. */
+/* Forgets everything that was counted, or what was for one class, for single locks, for harts; what
+ * happens meanwhile may be counted or not. */
 void lock_stat_reset(void);
+void lock_stat_reset_locks(void);
+void lock_stat_reset_sections(void);
 void lock_stat_reset_class_slow(struct lock_class *class);
 static inline void lock_stat_reset_class(struct lock_class *class)
 {

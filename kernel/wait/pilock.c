@@ -35,9 +35,10 @@
 
 struct lock_class pilock_waitq_class = {
 	.name = "lock.waitq",
+	.file = __FILE__,
 	.rank = RANK_WAITQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ,
-	.max_hold_us = 20,
+	.max_hold_us = 30,
 	.protects = "the waiters of a mutex, rwmutex or mixlock",
 };
 LINKSET_ADD(lock_class, struct lock_class, pilock_waitq_class);
@@ -331,6 +332,8 @@ static int wait_queued(struct pilock *l, struct wait_entry *e, struct thread *ow
 	qs_read_begin();
 	if (rc)
 		changed = gave_up(l);
+	if (rc == -ETIMEDOUT)
+		lock_stat(l->class, LOCK_TIMED_OUT);
 	waitq_unlock(&l->wq);
 	pi_propagate(changed);
 	qs_read_end();
@@ -389,6 +392,7 @@ void pilock_set_owner_locked(struct pilock *l, struct thread *t, uint32_t w)
 
 void pilock_grant_locked(struct pilock *l, struct wait_entry *e)
 {
+	lock_stat(l->class, LOCK_HANDED_OFF);
 	LOCK_POINT(pilock_grant);
 	waitq_unlink(&l->wq, e);
 	l->steals = 0;
