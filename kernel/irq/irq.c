@@ -32,7 +32,7 @@
 #define SLOTS 48
 
 DEFINE_LOCK_CLASS(irq_class, .name = "irq", .rank = RANK_IRQ,
-	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 50,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 40,
 	.protects = "the table of interrupt handlers and the routes of sources");
 
 /*

@@ -16,9 +16,9 @@
 /* Bytes written under one hold: a line. */
 #define PIECE_MAX 256
 
-/* max_hold_us: PIECE_MAX characters, each an MMIO poll and write of a loaded emulator. */
+/* max_hold_us: PIECE_MAX characters, each polled for and written. */
 DEFINE_LOCK_CLASS(console_class, .name = "console", .rank = RANK_CONSOLE,
-	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
 	.protects = "the order of bytes on the console line");
 static struct irqlock console_lock = IRQLOCK_INIT(&console_class);
 

@@ -28,7 +28,7 @@
 
 /* max_hold_us: a line on the console, see there. */
 DEFINE_LOCK_CLASS(log_class, .name = "log", .rank = RANK_LOG,
-	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 2000, .protects = "the log ring");
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 50, .protects = "the log ring");
 static struct irqlock log_lock = IRQLOCK_INIT(&log_class);
 
 static char ring_bytes[RING_SIZE];

@@ -14,7 +14,7 @@
 #define CHUNK_PAGES (UINT32_C(1) << BUDDY_ORDER_MAX)
 
 DEFINE_LOCK_CLASS(range_class, .name = "page_range", .rank = RANK_PAGE,
-	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 50,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 100,
 	.protects = "the buddy of one memory range");
 
 struct page_range page_ranges[MM_RANGES_MAX];

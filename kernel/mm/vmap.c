@@ -29,7 +29,7 @@
 #define LAZY_AREAS_MAX 64
 
 DEFINE_LOCK_CLASS(vmap_class, .name = "vmap", .rank = RANK_VMAP, .contexts = LOCK_IN_THREAD,
-	.max_hold_us = 10000, .protects = "kernel address ranges, their tables, stacks");
+	.max_hold_us = 2000, .protects = "kernel address ranges, their tables, stacks");
 /* Protects areas, tables and stacks; its whole story: vmap_internal.h. */
 struct mutex vmap_mutex = MUTEX_INIT(&vmap_class);
 

@@ -34,8 +34,7 @@ DEFINE_LOCK_CLASS(workq_class, .name = "workq", .rank = RANK_WORK,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
 	.protects = "the work queue of one hart");
 DEFINE_LOCK_CLASS(flush_class, .name = "work.flush", .rank = RANK_FLUSH, .contexts = LOCK_IN_THREAD,
-	.max_hold_us = 1000000,
-	.protects = "nothing: held by work that runs, asked for by flushes");
+	.max_hold_us = 20000, .protects = "nothing: held by work that runs, asked for by flushes");
 DEFINE_LOCK_CLASS(flushed_class, .name = "work.flushed", .rank = RANK_WAITQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
 	.protects = "the end of a flush");
