@@ -42,9 +42,10 @@ GROUPS_test := build run test check verify
 GROUPS_check := build check
 GROUPS_verify := build test verify
 GROUPS_bench := build run
+GROUPS_lockbook := build run book
 GROUPS_format := build check
 GROUPS_host := build test
-GROUPS_deps := build run debug test check verify
+GROUPS_deps := build run debug test check verify book
 export TOOL_GROUPS := $(sort $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 $(DEPS)/%: configs/packages configs/deps.sh
 	@mkdir -p $(@D)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check verify torture hunt replay gallery bench host \
-	menuconfig savedefconfig format doctor deps clean help
+.PHONY: all kernel run debug test check verify torture hunt replay gallery lockbook bench \
+	host menuconfig savedefconfig format doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -51,6 +51,10 @@ replay: | $(addprefix $(DEPS)/,$(HUNT_DEPS))	## a seed again, bit for bit
 gallery: | $(addprefix $(DEPS)/,build run)	## show planted bugs, and prove that each is found
 	$(Q)$(MAKE) CONFIG=hunt kernel
 	@$(PY) -B tests/gallery/run
+
+lockbook: | $(addprefix $(DEPS)/,build run book)	## what locks declare beside what was seen
+	$(Q)$(MAKE) CONFIG=virt64 kernel
+	@$(PY) -B tests/lockbook/run
 
 bench: | $(DEPS)/build $(DEPS)/run		## the figures
 	$(Q)$(MAKE) CONFIG=perf kernel
