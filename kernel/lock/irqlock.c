@@ -111,8 +111,6 @@ static bool takeable(uint32_t word, enum irqlock_policy policy)
 		return false;
 	if (!(word & TAIL_MASK))
 		return true;
-	if (policy == IRQLOCK_TAS)
-		return true;
 	return policy == IRQLOCK_QUEUE &&
 		((word & ASLEEP) || LOCK_CHAOS(irqlock_pass_awake_head)) &&
 		(word & STEALS_MASK) >> STEALS_SHIFT < irqlock_tuning.max_steals;
@@ -213,7 +211,7 @@ static bool join(struct irqlock *lock, struct lock_hart *h, struct lock_hart **p
 	} while (!atomic_cas_u32(&lock->word, &word, joined, acq_rel));
 	*predecessor = NULL;
 	if (word & TAIL_MASK) {
-		LOCK_POINT(irqlock_link);
+		LOCK_WINDOW(irqlock_link);
 		*predecessor = lock_harts[((word & TAIL_MASK) >> TAIL_SHIFT) - 1];
 		/* Release; partner: the load of `next` in pass_headship. */
 		atomic_store_u32(&(*predecessor)->node.next, h->index + 1, release);
@@ -234,7 +232,7 @@ static void wait_for_headship(struct irqlock *lock, struct lock_hart *h)
 			return;
 		relax();
 	}
-	LOCK_POINT(irqlock_park);
+	LOCK_WINDOW(irqlock_park);
 	/* Fails only if we have become head meanwhile: acquire on failure, as above. */
 	if (!atomic_cas_u32(&h->node.state, &state, NODE_PARKED, acquire)) {
 		LOCK_POINT(irqlock_head_before_park);

@@ -19,6 +19,9 @@
 /* ... and one in so many of these for so many times as long: others get past it meanwhile. */
 #define STALL_ONE_IN 256
 #define STALL_FACTOR 64
+/* A window is open once in so many times, and so many times as long. */
+#define WINDOW_ONE_IN 4
+#define WINDOW_FACTOR 32
 /* An occasion is taken once in 2 to 64 times: 2 << (0 to 5). */
 #define RARENESS 6
 
@@ -88,9 +91,11 @@ static void slow_down(uint64_t seed, const struct lock_point *p)
 	uint64_t lot = draw(seed, p);
 	unsigned steps = (unsigned)(lot >> 32) % SLOW_MAX;
 
-	if (lot % SLOW_ONE_IN)
+	if (lot % (p->kind == POINT_WINDOW ? WINDOW_ONE_IN : SLOW_ONE_IN))
 		return;
-	if ((lot >> 16) % STALL_ONE_IN == 0)
+	if (p->kind == POINT_WINDOW)
+		steps *= WINDOW_FACTOR;
+	else if ((lot >> 16) % STALL_ONE_IN == 0)
 		steps *= STALL_FACTOR;
 	while (steps--)
 		arch_pause();

@@ -3,6 +3,7 @@
  * Named points in the lock protocols: one mark in the source, three masters (CONFIG_LOCKPOINTS).
  *
  *	LOCK_POINT(irqlock_join);		a step between two actions, or a branch
+ *	LOCK_WINDOW(irqlock_link);		a step that others have to come in front of
  *	LOCK_WAITING(pilock_spin);		a wait goes round, and relaxes next
  *	LOCK_EVENT(irqlock_acquired, l, c);	something happened to lock l of class c
  *	if (LOCK_CHAOS(irqlock_no_spin))	shall the rare way be taken without need?
@@ -11,11 +12,11 @@
  *   count  Each point counts how often it was passed (an occasion for chaos: how often it was
  *          taken), so a torture can tell which branches it never saw. Command `points`.
  *   chaos  By seed (boot argument lockchaos=SEED, or lock_chaos_set) LOCK_CHAOS is true now and
- *          then, and points take a moment longer. For each seed some occasions are frequent and
- *          others rare. What is forced must be something the protocol allows at any time: a try
- *          that fails, a sleep that ends for no reason, a slow way.
- *   hunt   Each point is an event of a schedule (lock_point_hook, tests/hunt): the hart may be held
- *          up there while others run.
+ *          then, and points take a moment longer, windows long and often: what happens only if
+ *          somebody comes between two instructions does. For each seed some occasions are
+ *          frequent and others rare. What is forced must be something the protocol allows at any
+ *time: a try that fails, a sleep that ends for no reason, a slow way. hunt   Each point is an event
+ *of a schedule (lock_point_hook, tests/hunt): the hart may be held up there while others run.
  *
  * Where points may stand: anywhere in kernel/lock and kernel/wait, SIE as it is, any lock held,
  * except between a look and the wfi that relies on it (use LOCK_SLEEP around the wfi) and in what a
@@ -37,6 +38,7 @@ struct lock_hart;
 
 enum lock_point_kind {
 	POINT_STEP,
+	POINT_WINDOW,
 	POINT_EVENT,   /* says that somebody got further; a wait that goes on has none */
 	POINT_WAITING, /* no place for a schedule: the step of the wait is one */
 	POINT_CHAOS,
@@ -103,6 +105,7 @@ extern struct lock_hooks lock_hooks;
 	})
 #define LOCK_CALLER ((uintptr_t)__builtin_return_address(0))
 #define LOCK_POINT(id) lock_point_hit(LOCK_POINT_HERE(id, POINT_STEP), NULL, NULL, LOCK_CALLER)
+#define LOCK_WINDOW(id) lock_point_hit(LOCK_POINT_HERE(id, POINT_WINDOW), NULL, NULL, LOCK_CALLER)
 #define LOCK_WAITING(id) lock_point_hit(LOCK_POINT_HERE(id, POINT_WAITING), NULL, NULL, LOCK_CALLER)
 #define LOCK_EVENT(id, lock, class) LOCK_EVENT_AT(id, lock, class, LOCK_CALLER)
 /* `pc`: who did it. */
@@ -114,6 +117,7 @@ extern struct lock_hooks lock_hooks;
 #else
 
 #define LOCK_POINT(id) ((void)0)
+#define LOCK_WINDOW(id) ((void)0)
 #define LOCK_WAITING(id) ((void)0)
 #define LOCK_EVENT(id, lock, class) ((void)0)
 #define LOCK_EVENT_AT(id, lock, class, pc) ((void)0)

@@ -9,6 +9,7 @@
 
 static const char *const kind_names[] = {
 	[POINT_STEP] = "step",
+	[POINT_WINDOW] = "window",
 	[POINT_EVENT] = "event",
 	[POINT_WAITING] = "wait",
 	[POINT_CHAOS] = "chaos",

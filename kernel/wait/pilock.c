@@ -242,6 +242,7 @@ static bool take_or_queue(struct pilock *l, struct wait_entry *e, struct thread 
 	for (;;) {
 		if (pilock_take_locked(l, lock_thread()->handle, false))
 			return true;
+		LOCK_WINDOW(pilock_not_taken);
 		if (!pilock_mark_queued(l)) {
 			LOCK_POINT(pilock_freed_meanwhile);
 			continue;

@@ -30,7 +30,7 @@
 #define UNWIND_LOOKS 30000u
 /* The unfair twin finds nothing else by mistake, and needs no patience either. */
 #define UNFAIR_PASSES (torture.defect == UNFAIR ? 30000u : 300000u)
-#define UNFAIR_LOOKS 100u
+#define UNFAIR_LOOKS (torture.defect == UNFAIR ? 10u : 100u)
 #define STRANDED_NAP_NS NS_PER_MS
 #define TIMER_STEP_NS (100 * NS_PER_US)
 #define TIMER_FIRINGS 3
@@ -40,7 +40,7 @@
 #define SUPERVISOR_PRIO 60
 #define SHUFFLER_PRIO 50
 /* A twin goes on longer, if it has to. (What becomes of posts is counted at the end.) */
-#define TWIN_BUDGETS 40
+#define TWIN_BUDGETS 1000
 
 struct torture_run torture;
 bool torture_storm;

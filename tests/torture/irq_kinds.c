@@ -21,7 +21,8 @@ static struct irqrwlock rwlocks[SET_LOCKS];
 
 static struct irqlock_tuning tuned;
 
-/* With some seeds, and in storms: waiters queue and park at once, and no timer wakes them. */
+/* With some seeds, and in storms: waiters queue and park at once, no timer wakes them, and a head
+ * is passed a few times only. */
 static void begin(void)
 {
 	tuned = irqlock_tuning;
@@ -29,6 +30,8 @@ static void begin(void)
 		irqlock_tuning.newcomer_spins = irqlock_tuning.queued_spins = 2;
 		irqlock_tuning.head_spins = 2;
 		irqlock_tuning.park_with_timer = false;
+		irqlock_tuning.max_steals = 2;
+		irqlock_tuning.steal_weight = 2;
 	}
 	set_begin();
 }
@@ -62,15 +65,23 @@ static void init_tas(unsigned i)
 /* Unchecked, here and below: which lock it is, and whether it was taken, is known at run time. */
 static bool enter(const struct set_entry *e) UNCHECKED_LOCKING
 {
+	bool got = true;
+
 	if (e->how == HOW_TRY)
-		return irqlock_try(&locks[e->box]);
-	irqlock_acquire(&locks[e->box]);
-	return true;
+		got = irqlock_try(&locks[e->box]);
+	else
+		irqlock_acquire(&locks[e->box]);
+	torture_check(!got || irqlock_held_by_me(&locks[e->box]), FOUND_STATE,
+		"lock %u is not held by who has it", e->box);
+	return got;
 }
 
 static void leave(const struct set_entry *e) UNCHECKED_LOCKING
 {
 	irqlock_release(&locks[e->box]);
+	/* Who has interrupts on has none. */
+	torture_check(!arch_irq_enabled() || !irqlock_held_by_me(&locks[e->box]), FOUND_STATE,
+		"lock %u is held with interrupts on", e->box);
 }
 
 #define IRQLOCK_OPS(init_) {.irqs_off = true, .init = (init_), .enter = enter, .leave = leave}
@@ -120,13 +131,17 @@ static void leave_rw(const struct set_entry *e) UNCHECKED_LOCKING
 {
 	struct irqrwlock *lock = &rwlocks[e->box];
 
+	torture_check(irqrwlock_held_by_me(lock), FOUND_STATE, "lock %u is not held by who has it",
+		e->box);
 	if (e->write) {
 		irqrwlock_write_release(lock);
-		return;
-	}
-	if (e->again)
+	} else {
+		if (e->again)
+			irqrwlock_read_release(lock);
 		irqrwlock_read_release(lock);
-	irqrwlock_read_release(lock);
+	}
+	torture_check(!arch_irq_enabled() || !irqrwlock_held_by_me(lock), FOUND_STATE,
+		"lock %u is held with interrupts on", e->box);
 }
 
 static const struct set_ops rw_ops = {
