@@ -40,6 +40,14 @@ def test_lines_of_the_guest_are_results(runner):
     assert told("3 passed, 0 failed") is None and told("all is ok here") is None
 
 
+def test_many_commands_go_into_several_boots(runner):
+    commands = ["test suite.name%d" % n for n in range(100)]
+    lines = list(runner.parts(commands))
+    assert "; ".join(lines).split("; ") == commands
+    assert len(lines) > 1 and max(map(len, lines)) <= runner.RUN_MAX
+    assert list(runner.parts(["test"])) == ["test"]
+
+
 def test_skipped_tests_are_shown_and_counted_apart(runner, capsys, tmp_path):
     report = runner.Report()
     report.add([runner.Result("kernel/a/x.y", True), runner.Result("kernel/b/x.y", True,
@@ -66,6 +74,9 @@ def test_who_is_skipped_everywhere_has_failed(runner, capsys):
     assert not runner.skipped_everywhere(once) and not runner.skipped_everywhere(everywhere[:-1])
     # Other groups run a test once.
     assert runner.skipped_everywhere([runner.Result("qemu/t::a", True, skipped="no gdb")])
+    raced = [runner.Result("race/seed%d/%s" % (s, t), True, skipped="four harts")
+             for s in runner.RACE_SEEDS for t in ("x.y", "race.z")]
+    assert [r.name for r in runner.skipped_everywhere(raced)] == ["race/race.z"]
 
 
 def test_what_gave_no_result_has_failed(runner, capsys):
