@@ -20,6 +20,14 @@ def string(pointer):
         return "?"
 
 
+def elements(array):
+    """Of an array, which is read as a whole."""
+    low, high = array.type.range()
+    if high >= low:
+        array.fetch_lazy()
+    return [array[i] for i in range(low, high + 1)]
+
+
 def name_of(thread):
     try:
         return thread["name"].string(errors="replace")
@@ -160,19 +168,22 @@ class Locks(Command):
         print("%-24s %5s %14s %12s" % ("class", "rank", "acquired", "contended"))
         for at in range(start, stop, size):
             c = gdb.Value(at).cast(kind).dereference()
-            counts = self.counts(c["shards"])
+            counts = self.counts(c["stats"])
             print("%-24s %5d %14s %12s" % (string(c["name"]), int(c["rank"]), *counts))
         for h in all_harts():
             tell_held("hart %d" % int(h["index"]), h["lock"])
         for t in all_threads():
             tell_held(name_of(t), t["lock"])
 
-    def counts(self, shards):
-        low, high = shards.type.range()
-        if high < low:
+    def counts(self, stats):
+        """As lock_stat_read sums them: of most acquisitions only the length of the hold is kept."""
+        if not elements(stats):
             return "-", "-"
-        return tuple(sum(int(shards[i]["n"][n]["v"]) for i in range(low, high + 1))
-                     for n in (0, 1))
+        shards = elements(elements(stats)[0]["shards"])
+        acquired, contended = (int(value(name)) for name in ("LOCK_ACQUIRED", "LOCK_CONTENDED"))
+        return (sum(int(s["n"][acquired]["v"]) + sum(int(b["v"]) for b in elements(s["holds"]))
+                    for s in shards),
+                sum(int(s["n"][contended]["v"]) for s in shards))
 
 
 class BacktraceAll(Command):
