@@ -56,6 +56,12 @@ def number(text, what, low, high):
     return int(text)
 
 
+def seconds(text):
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", str(text)):
+        raise CannotStart("TIMEOUT=%s: a number of seconds is wanted" % text)
+    return float(text)
+
+
 def memory(text):
     """MEM=1G, 512M or a number of MiB, as QEMU's -m understands it."""
     if not re.fullmatch(r"[0-9]+[MG]?", str(text)):
@@ -161,7 +167,7 @@ class Guest:
         self.icount, self.gdb = icount, gdb
         self.serial_args = ["-serial", "file:%s" % serial_file if serial_file else "stdio"]
         self.extra = list(extra)
-        self.timeout = LIMIT if timeout in (None, "") else float(timeout)
+        self.timeout = LIMIT if timeout in (None, "") else seconds(timeout)
         self.process = None
         self.output = ""
         self.timed_out = False

@@ -80,6 +80,15 @@ def test_no_colours_where_output_is_no_terminal():
     assert "\x1b[" not in run("harts").text
 
 
+def test_harts_have_their_colours_on_a_terminal():
+    with Shell(smp=2) as shell:
+        colours = {"0": set(), "1": set()}
+        for colour, hart in re.findall(r"^(\x1b\[[0-9;]*m)\[[ 0-9.]+\] hart (\d): ", shell.text,
+                                       re.M):
+            colours[hart].add(colour)
+    assert [len(c) for c in colours.values()] == [1, 1] and colours["0"] != colours["1"], colours
+
+
 def test_two_boots_of_one_image_agree_to_the_instruction(tmp_path):
     """Under icount the same image prints the same text, times included. Into a file: who reads a
     pipe late delays the guest."""

@@ -195,6 +195,21 @@ def test_missing_program_or_firmware_ends_in_one_clear_line(name, value):
     assert status == 1 and "PROBLEM  " + name in said and value in said, said
 
 
+@pytest.mark.parametrize("name, value", [("SMP", "0"), ("SMP", "many"), ("MEM", "much"),
+                                         ("TIMEOUT", "soon"), ("TIMEOUT", "-1"),
+                                         ("DTB", "/nonexistent")])
+def test_a_word_that_means_nothing_ends_in_one_clear_line(name, value):
+    status, said = run_from_make(**{name: value})
+    assert status == launcher.NOT_STARTED and said.count("\n") == 1, said
+    assert name in said and value in said, said
+
+
+def test_a_pattern_without_a_test_is_no_success():
+    status, said = tool([str(ROOT / "tests/run"), "no_test_is_called_like_that"])
+    assert status != 0 and "no test has a name that matches" in said, said
+    assert said.endswith("\n0 passed, 0 failed\n"), said
+
+
 def test_firmware_that_says_nothing_gets_a_hint(tmp_path):
     (tmp_path / "zeros").write_bytes(bytes(4096))
     code = ("import launcher; launcher.SILENCE = 1; "
