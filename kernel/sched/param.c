@@ -52,6 +52,35 @@ static unsigned requeue_at(struct runq *rq, struct thread *t, unsigned prio) REQ
 	return runq_preempts(rq, t) ? sched_ask(rq) : 0;
 }
 
+/* rq's lock is released here. */
+static void move_away(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNCHECKED_LOCKING
+{
+	/* In transit with interrupts off, so that nothing delays it. */
+	irq_off();
+	irqlock_release(&rq->lock);
+	sched_place(t, sched_choose(t, rq->hart), PLACE_MOVED);
+	irq_on();
+	sched_check_preempt();
+}
+
+/* t's priority was changed; rq's lock is released here. */
+static void settle(struct runq *rq, struct thread *t, unsigned tell)
+	RELEASES(&rq->lock) UNCHECKED_LOCKING
+{
+	/* It waits behind a real-time thread, as one itself: other harts may run less. */
+	if (t->on_rq && runq_is_rt(t) && !runq_preempts(rq, t) && sched_rt_elsewhere(rq, t)) {
+		runq_remove(rq, t);
+		move_away(rq, t);
+		return;
+	}
+	/* It goes on waiting: who frees a hart shall find it. */
+	if (t->on_rq && runq_is_rt(t) && !tell)
+		tell = sched_offer(rq, t);
+	irqlock_release(&rq->lock);
+	sched_tell(tell);
+	sched_check_preempt();
+}
+
 int sched_set_priority(struct thread *t, enum sched_policy policy, unsigned prio) UNCHECKED_LOCKING
 {
 	struct runq *rq;
@@ -65,8 +94,7 @@ int sched_set_priority(struct thread *t, enum sched_policy policy, unsigned prio
 	t->policy = policy;
 	t->prio = prio;
 	tell = requeue_at(rq, t, MAX(prio, inherited));
-	irqlock_release(&rq->lock);
-	sched_tell(tell);
+	settle(rq, t, tell);
 	if (pi_hook)
 		pi_hook(t);
 	sched_check_preempt();
@@ -81,9 +109,7 @@ void sched_set_effective_priority(struct thread *t, unsigned prio) UNCHECKED_LOC
 	assert(prio <= PRIO_RT_MAX);
 	if (prio != t->prio_effective)
 		tell = requeue_at(rq, t, prio);
-	irqlock_release(&rq->lock);
-	sched_tell(tell);
-	sched_check_preempt();
+	settle(rq, t, tell);
 }
 
 int sched_set_weight(struct thread *t, unsigned weight) UNCHECKED_LOCKING
@@ -120,17 +146,6 @@ static enum affinity_rest affinity_changed(struct runq *rq, struct thread *t) RE
 		return AFFINITY_DONE;
 	rq->check |= CHECK_CURR;
 	return AFFINITY_ASK;
-}
-
-/* rq's lock is released here. */
-static void move_away(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNCHECKED_LOCKING
-{
-	/* In transit with interrupts off, so that nothing delays it. */
-	irq_off();
-	irqlock_release(&rq->lock);
-	sched_place(t, sched_choose(t, rq->hart), PLACE_MOVED);
-	irq_on();
-	sched_check_preempt();
 }
 
 /* Sends `t` where it belongs; rq's lock is released here. Returns whether it runs elsewhere at this

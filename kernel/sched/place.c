@@ -8,10 +8,11 @@
  * shares itself by slices gives a thread away now and then. Nothing here grows with the number of
  * harts beyond looking at the words of a bit mask.
  *
- * Real-time threads. One that has to make room goes to a hart that runs a fair one; a hart that
- * ends running a real-time thread pulls one that waits elsewhere. Both look at masks without a lock
- * in common: a thread that begins to wait just while the last hart frees itself may wait for the
- * next change. Among several priorities there is no order over all harts, only on each.
+ * Real-time threads. One that has to make room, or that waits behind another one as a hart decides,
+ * or as its own priority changes, goes to a hart that runs a fair one; a hart that ends running a
+ * real-time thread pulls one that waits elsewhere. Both look at masks without a lock in common: a
+ * thread that begins to wait just while the last hart frees itself may wait for the next change.
+ * Among several priorities there is no order over all harts, only on each.
  *
  * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue,
  * or out of its sleep: READY, on_rq false, curr of no queue), then placed under both locks. In
@@ -341,6 +342,25 @@ static unsigned pull_from(struct runq *mine, struct runq *other)
 		hart_mask_atomic_clear(&waiting_rt, other->hart);
 	runq_unlock_pair(mine, other);
 	return tell;
+}
+
+/* The lock ends in the middle, hence unchecked. */
+void sched_push_rt(struct runq *mine) UNCHECKED_LOCKING
+{
+	struct thread *t = NULL;
+
+	irqlock_acquire(&mine->lock);
+	if (mine->nr_queued != mine->nr_fair)
+		t = runq_first_rt(mine);
+	if (!t || runq_preempts(mine, t) || !sched_rt_elsewhere(mine, t)) {
+		irqlock_release(&mine->lock);
+		return;
+	}
+	runq_remove(mine, t);
+	irq_off();
+	irqlock_release(&mine->lock);
+	sched_place(t, sched_choose(t, mine->hart), PLACE_MOVED);
+	irq_on();
 }
 
 bool sched_rt_waits(void)

@@ -54,6 +54,7 @@ enum runq_after {
 	AFTER_KICK = 1 << 2, /* tell runq.kick, an idle hart, that it waits here */
 	AFTER_PULL = 1 << 3, /* look for real-time threads that wait elsewhere */
 	AFTER_LOOK = 1 << 4, /* need_resched is set: who goes on may be in the wrong place */
+	AFTER_PUSH = 1 << 5, /* real-time threads wait behind the one that goes on */
 };
 
 /* Why the thread that runs may be one that must not run here. */

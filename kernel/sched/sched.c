@@ -150,6 +150,8 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 	sched_show_rt(rq);
 	if (runq_is_rt(prev) && !runq_is_rt(next) && sched_rt_waits())
 		rq->after |= AFTER_PULL;
+	if (runq_is_rt(next) && rq->nr_queued != rq->nr_fair)
+		rq->after |= AFTER_PUSH;
 	if (prev != rq->idle && next != rq->idle)
 		return;
 	runq_show_load(rq);
@@ -274,6 +276,8 @@ static void publish(struct thread *prev, unsigned after, unsigned kick)
 		left_hook(prev);
 	if (after & AFTER_PULL)
 		sched_pull_rt(this_runq());
+	if (after & AFTER_PUSH)
+		sched_push_rt(this_runq());
 	sched_check_preempt();
 }
 

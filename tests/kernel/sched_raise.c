@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* Real-time threads that are queued behind a better one while other harts run fair threads: one
+ * that becomes real-time as it waits, as an owner does that inherits, and the second of two that
+ * come. */
+#include "kernel/hart/call.h"
+#include "kernel/lock/relax.h"
+#include "tests/kernel/sched_util.h"
+
+#define PRIO_HIGH 60
+#define PRIO_RAISED 50
+
+static struct {
+	atomic_u32 spinning, stop, left;
+	unsigned home; /* the hart that the raised one is to leave */
+} raise;
+
+static bool is_set(const atomic_u32 *flag)
+{
+	return atomic_load_u32(flag, acquire);
+}
+
+static void spin_until_stopped(void *arg unused_arg)
+{
+	atomic_add_u32(&raise.spinning, 1, release);
+	while (!is_set(&raise.stop))
+		relax();
+}
+
+static void spin_until_elsewhere(void *arg unused_arg)
+{
+	atomic_add_u32(&raise.spinning, 1, release);
+	while (!is_set(&raise.stop) && !is_set(&raise.left))
+		if (here() != raise.home)
+			atomic_store_u32(&raise.left, 1, release);
+		else
+			relax();
+}
+
+/* Runs it, and waits until it does. False: it could not be made. */
+static bool run_spinner(struct thread *t)
+{
+	uint32_t before = atomic_load_u32(&raise.spinning, acquire);
+
+	if (!t)
+		return false;
+	thread_run(t);
+	ktest_check(ktest_eventually(atomic_load_u32(&raise.spinning, acquire) != before));
+	return true;
+}
+
+/* All harts but that one run a fair thread. */
+static bool occupy_the_others(struct thread **made, unsigned *n)
+{
+	for (unsigned i = 1; i < ktest_harts(); i++) {
+		made[*n] = create_on(online_hart(i), "fair", spin_until_stopped, NULL);
+		if (!run_spinner(made[*n]))
+			return false;
+		++*n;
+	}
+	return true;
+}
+
+static struct thread *create_rt(const char *name, void (*fn)(void *arg), unsigned prio)
+{
+	struct thread *t = create_on(raise.home, name, fn, NULL);
+
+	if (t)
+		sched_set_priority(t, SCHED_FIFO, prio);
+	return t;
+}
+
+static void let_go(struct thread *t)
+{
+	struct hart_mask all;
+
+	hart_mask_fill(&all, nr_harts);
+	sched_set_affinity(t, &all);
+}
+
+/* A fair thread waits behind the better one, and is raised there. */
+static void raise_behind_real_time(struct thread **made, unsigned *n)
+{
+	struct thread *raised = create_on(raise.home, "raised", spin_until_elsewhere, NULL);
+
+	if (!run_spinner(raised))
+		return;
+	made[(*n)++] = raised;
+	made[*n] = create_rt("high", spin_until_stopped, PRIO_HIGH);
+	if (!run_spinner(made[*n]))
+		return;
+	++*n;
+	let_go(raised);
+	sched_set_priority(raised, SCHED_FIFO, PRIO_RAISED);
+	ktest_check(ktest_eventually(is_set(&raise.left)), "it waits behind a better one");
+}
+
+/* In a handler of the hart: neither runs before both are there. */
+static void run_both(void *arg)
+{
+	struct thread **two = arg;
+
+	thread_run(two[0]);
+	thread_run(two[1]);
+	let_go(two[0]);
+}
+
+static void run_two_at_once(struct thread **made, unsigned *n)
+{
+	struct thread *two[2] = {
+		create_rt("raised", spin_until_elsewhere, PRIO_RAISED),
+		create_rt("high", spin_until_stopped, PRIO_HIGH),
+	};
+
+	if (!two[0] || !two[1]) {
+		for (unsigned i = 0; i < 2; i++)
+			if (two[i])
+				thread_discard(two[i]);
+		return;
+	}
+	hart_call(harts[raise.home], run_both, two);
+	made[(*n)++] = two[0];
+	made[(*n)++] = two[1];
+	ktest_check(ktest_eventually(is_set(&raise.left)), "the second one waits");
+}
+
+static void with_all_harts_busy(void (*body)(struct thread **made, unsigned *n))
+{
+	struct thread *made[CONFIG_MAX_HARTS + 2];
+	unsigned n = 0;
+
+	if (ktest_harts() < 2) {
+		ktest_skip("needs two harts");
+		return;
+	}
+	atomic_store_u32(&raise.spinning, 0, relaxed);
+	atomic_store_u32(&raise.stop, 0, relaxed);
+	atomic_store_u32(&raise.left, 0, relaxed);
+	raise.home = online_hart(0);
+	pin_to(online_hart(1));
+	if (occupy_the_others(made, &n))
+		body(made, &n);
+	atomic_store_u32(&raise.stop, 1, release);
+	while (n-- > 0)
+		thread_join(made[n], NULL);
+}
+
+KTEST(sched, raised_behind_a_better_one_it_takes_a_hart_from_a_fair_one)
+{
+	with_all_harts_busy(raise_behind_real_time);
+}
+
+KTEST(sched, second_of_two_that_come_at_once_takes_a_hart_from_a_fair_one)
+{
+	with_all_harts_busy(run_two_at_once);
+}
