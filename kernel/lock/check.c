@@ -220,6 +220,15 @@ static void not_held_for(uint64_t ticks)
 	h->irqs_off_since += ticks;
 }
 
+static void ask_order(struct lock_hart *h, const struct violation *v, unsigned flags)
+{
+	uint64_t begin = CONFIG_LOCKSTAT ? arch_time() : 0;
+
+	order_acquire(h, v, flags);
+	if (CONFIG_LOCKSTAT)
+		not_held_for(arch_time() - begin);
+}
+
 bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
 	struct lock_hart *h = lock_hart();
@@ -251,13 +260,8 @@ bool check_acquire_slow(const void *lock, struct lock_class *class, unsigned fla
 	v.kind = KIND_RANK;
 	v.what = "rank";
 	/* Who reads again waits for nobody that waits for it. One violation, one report. */
-	if (!mine && rank_ok(h, &v, flags)) {
-		uint64_t begin = CONFIG_LOCKSTAT ? arch_time() : 0;
-
-		order_acquire(h, &v, flags);
-		if (CONFIG_LOCKSTAT)
-			not_held_for(arch_time() - begin);
-	}
+	if (!mine && rank_ok(h, &v, flags))
+		ask_order(h, &v, flags);
 	return true;
 }
 
@@ -273,6 +277,7 @@ bool check_look_slow(const void *lock, struct lock_class *class, uintptr_t pc)
 			in_interrupt() ? "interrupt context" : "threads");
 		return false;
 	}
+	note_context(h, class);
 	/* With interrupts on nothing is written here, and the hart's record is not ours to read. */
 	if (!arch_irq_enabled() && held_find(h->held, h->nr_held, lock)) {
 		v.kind = KIND_OWNERSHIP;
@@ -284,7 +289,7 @@ bool check_look_slow(const void *lock, struct lock_class *class, uintptr_t pc)
 	v.what = "rank";
 	/* It waits for who writes, not for who waits to write. */
 	if (rank_ok(h, &v, 0))
-		order_acquire(h, &v, CHECK_READ | CHECK_RECURSIVE);
+		ask_order(h, &v, CHECK_READ | CHECK_RECURSIVE);
 	return true;
 }
 

@@ -31,6 +31,7 @@
 
 struct lock_class semaphore_waitq_class = {
 	.name = "semaphore.waitq",
+	.file = __FILE__,
 	.rank = RANK_WAITQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ,
 	.max_hold_us = 20,

@@ -20,6 +20,7 @@
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
 #include "kernel/wait/mutex.h"
+#include "kernel/wait/semaphore.h"
 #include "kernel/wait/work.h"
 #include "lib/string.h"
 #include "tests/stress/stress.h"
@@ -34,6 +35,10 @@
 DEFINE_LOCK_CLASS(shared_class, .name = "stress.classes", .rank = RANK_UNORDERED,
 	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000000, .protects = "nothing");
 static struct mutex shared = MUTEX_INIT(&shared_class);
+
+DEFINE_LOCK_CLASS(room_class, .name = "stress.room", .rank = RANK_UNORDERED,
+	.contexts = LOCK_IN_THREAD, .max_hold_us = 1000000, .protects = "nothing");
+static struct semaphore room; /* for one; constant count between runs */
 
 /* One a worker. */
 static struct place {
@@ -73,6 +78,13 @@ static void use_mutex(struct place *p)
 	mutex_lock(&shared);
 	clock_delay_ns(rng_below(&p->rng, 2000));
 	mutex_unlock(&shared);
+}
+
+static void use_semaphore(struct place *p)
+{
+	semaphore_down(&room);
+	clock_delay_ns(rng_below(&p->rng, 2000));
+	semaphore_up(&room);
 }
 
 static void timer_nothing(struct timer *t unused_arg)
@@ -184,6 +196,7 @@ static const struct use {
 	{"runq", use_mutex},
 	{"lock.waitq", use_mutex},
 	{"pi", use_mutex},
+	{"semaphore.waitq", use_semaphore},
 	{"timerq", use_timers},
 	{"workq", use_work},
 	{"work.flushed", use_flush},
@@ -268,6 +281,7 @@ static int stress_classes(unsigned seconds)
 {
 	stress_begin(&run, "classes", seconds);
 	find_classes();
+	semaphore_init(&room, &room_class, 1);
 	nr_places = stress_workers();
 	for (unsigned i = 0; i < nr_places; i++) {
 		places[i] = (struct place){0};
