@@ -103,12 +103,17 @@ static void flush(unsigned me, bool off)
 static void leave(unsigned me)
 {
 	bool before = arch_irq_save();
+	struct lock_hart *h = lock_hart();
+	struct lock_thread *ran = h->thread;
 
+	/* Its idle thread does this. */
+	h->thread = &vm_harts[me].idle.lock;
 	hart_mailbox_close(harts[me]);
 	vm_dwell();
 	arch_ipi_clear(); /* what was pending is lost with the stop */
 	hart_mailbox_open(harts[me]);
 	arch_tlb_flush_all();
+	h->thread = ran;
 	arch_irq_restore(before);
 }
 
