@@ -20,6 +20,7 @@
  */
 #include "kernel/wait/mixlock.h"
 
+#include "kernel/lock/race.h"
 #include "kernel/sched/qs.h"
 #include "kernel/wait/pi.h"
 #include "kernel/wait/pilock_fast.h"
@@ -101,11 +102,11 @@ static void run(struct mixlock *m, struct mixwork *w)
 	 * exchange in mixlock_post. */
 	atomic_xchg_u32(&w->queued, 0, acq_rel);
 	LOCK_EVENT(mixlock_run, m, m->pi.class);
-	t->posted_work = true;
-	*to = m->pi.class;
+	racy_write(t->posted_work, true, "a handler leaves it to the thread as it was");
+	racy_write(*to, m->pi.class, "as above");
 	fn(w);
-	*to = to_before;
-	t->posted_work = before;
+	racy_write(*to, to_before, "as above");
+	racy_write(t->posted_work, before, "as above");
 }
 
 static struct mixwork *pop(struct mixlock *m) REQUIRES(&m->pi.wq)
