@@ -16,7 +16,7 @@ static inline void begin(struct seqlock *s)
 {
 	uint32_t seq;
 
-	lock_thread()->seq_writers++;
+	racy_add(lock_thread()->seq_writers, 1, "a handler leaves it to the thread as it was");
 	LOCK_POINT(seqlock_write_begin);
 	/* Relaxed: only writers store it, under the lock; every seq_write after it is a release. */
 	seq = atomic_load_u32(&s->seq, relaxed);
@@ -52,7 +52,7 @@ void seqlock_write_end(struct seqlock *s) UNCHECKED_LOCKING
 	LOCK_POINT(seqlock_write_end);
 	/* Release; partner: seqlock_read_begin. */
 	atomic_store_u32(&s->seq, seq + 1, release);
-	lock_thread()->seq_writers--;
+	racy_add(lock_thread()->seq_writers, -1, "as above");
 	irqlock_release(&s->lock);
 }
 
