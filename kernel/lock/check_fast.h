@@ -123,7 +123,8 @@ INLINE bool check_look(const void *lock, struct lock_class *class, uintptr_t pc)
 	if (!CONFIG_LOCKCHECK)
 		return true;
 	node = atomic_load_u32(&class->nodes[CLASS_NODE_LOCK], relaxed);
-	if (likely(arch_irq_enabled() && t && node && (class->contexts & LOCK_IN_THREAD)) &&
+	if (likely(arch_irq_enabled() && t && !t->posted_work && node &&
+		    (class->contexts & LOCK_IN_THREAD)) &&
 		(!t->nr_held || known_after(&t->held[t->nr_held - 1], node, flags)))
 		return true;
 	return check_look_slow(lock, class, pc);

@@ -115,6 +115,22 @@ static void not_for_handlers(void)
 	hart_call(this_hart_unstable(), read_seq, NULL);
 }
 
+static struct mixwork reading_work;
+
+static void read_posted(unused_arg struct mixwork *w)
+{
+	read_seq(NULL);
+}
+
+/* Posted work counts as a handler, though a thread runs it. */
+static void not_for_posted_work(void)
+{
+	seqlock_init(&seq, &thread_seq_class);
+	read_seq(NULL);
+	mixwork_init(&reading_work, read_posted);
+	mixlock_post(&lock_a->mixlock, &reading_work);
+}
+
 /* ---- Order ---------------------------------------------------------------------------------- */
 
 static void read_under(struct locktest_lock *l, enum locktest_kind kind)
@@ -224,6 +240,7 @@ static const struct seq_row {
 	{"thread reads, writer had irqs on", thread_beside_writer, SILENT},
 	{"handler, lock, read, irqs on", through_a_lock, IRQ},
 	{"read by a handler, not for handlers", not_for_handlers, CONTEXT},
+	{"... by posted work", not_for_posted_work, CONTEXT},
 	{"lock under writer, read under lock", under_writer_then_read, ORDER},
 	{"read under lock, lock under writer", read_then_under_writer, ORDER},
 	{"... another lock under writer", another_under_writer, SILENT},
