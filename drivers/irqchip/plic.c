@@ -113,8 +113,8 @@ static void plic_route(unsigned source, struct hart_meta *h)
 	irqlock_acquire(&plic.lock);
 	old = plic.route_of[source];
 	plic.route_of[source] = (uint16_t)h->index;
-	if (old != h->index)
-		enable(h, source, true);
+	/* Also where it was: the firmware clears the bits of a hart that it starts. */
+	enable(h, source, true);
 	if (old != NO_HART && old != h->index)
 		enable(harts[old], source, false);
 	irqlock_release(&plic.lock);

@@ -30,6 +30,7 @@
 #include "lib/errno.h"
 
 #define SLOTS 48
+#define NOBODY UINT_MAX
 
 DEFINE_LOCK_CLASS(irq_class, .name = "irq", .rank = RANK_IRQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 40,
@@ -40,7 +41,8 @@ DEFINE_LOCK_CLASS(irq_class, .name = "irq", .rank = RANK_IRQ,
  *   Protects: the slots but for `handler` and `counts`; who is routed where.
  *   Taken by: registering, unregistering, affinity, harts that come and go; handlers may do those.
  *   Order:    before the controller's own lock (rank PLIC). Not held while a handler runs.
- * While it is free: every slot with a handler is unmasked and routed to `hart`.
+ * While it is free: every slot with a handler is unmasked and routed to `hart`, a hart that is
+ * online or just about to call irq_leave_hart.
  */
 static struct irqlock irq_lock = IRQLOCK_INIT(&irq_class);
 
@@ -51,6 +53,7 @@ struct irq_slot {
 	const char *name;
 	unsigned source;
 	unsigned hart; /* index it is routed to */
+	unsigned home; /* hart that left and gets it back, or NOBODY */
 	struct hart_mask affinity;
 	uint32_t counts[CONFIG_MAX_HARTS]; /* each hart its own */
 };
@@ -85,7 +88,9 @@ static struct hart_meta *pick_hart(const struct hart_mask *mask) REQUIRES(&irq_l
 	unsigned i;
 
 	for_each_hart_in_mask(i, mask) {
-		if (i >= nr_harts || !hart_mask_test(&harts_online, i))
+		/* Not one that is about to leave: its state changed before it let go of irq_lock in
+		 * irq_leave_hart, so either this sees it, or that routine sees the route. */
+		if (i >= nr_harts || !harts[i] || !hart_is_online(harts[i]))
 			continue;
 		if (!controller->reaches(harts[i]))
 			continue;
@@ -124,6 +129,7 @@ int irq_set_affinity(unsigned source, const struct hart_mask *mask)
 	h = pick_hart(mask);
 	if (h) {
 		hart_mask_copy(&slot->affinity, mask);
+		slot->home = NOBODY;
 		route(slot, h);
 		err = 0;
 	} else {
@@ -134,39 +140,79 @@ out:
 	return err;
 }
 
-void irq_enter_hart(struct hart_meta *h)
+static bool in_use(const struct irq_slot *slot)
 {
-	if (controller && controller->reaches(h))
-		controller->hart_enter(h);
+	return atomic_load_ptr(&slot->handler, relaxed) != NULL;
 }
 
-void irq_leave_hart(struct hart_meta *h)
+void irq_enter_hart(struct hart_meta *h)
 {
-	struct hart_mask others;
-
-	if (!controller)
+	if (!controller || !controller->reaches(h))
 		return;
 	irqlock_acquire(&irq_lock);
-	hart_mask_copy(&others, &harts_online);
-	hart_mask_clear(&others, h->index);
+	controller->hart_enter(h);
 	for (unsigned i = 0; i < nr_slots; i++) {
 		struct irq_slot *slot = &slots[i];
-		struct hart_mask wanted;
-		struct hart_meta *to;
 
-		if (slot->hart != h->index || !atomic_load_ptr(&slot->handler, relaxed))
+		if (slot->home != h->index)
+			continue;
+		slot->home = NOBODY;
+		if (!in_use(slot))
 			continue;
 		unroute(slot);
-		hart_mask_and(&wanted, &slot->affinity, &others);
-		to = pick_hart(&wanted);
-		if (!to)
-			to = pick_hart(&others);
-		assert(to); /* the last hart does not leave */
+		route(slot, h);
+	}
+	irqlock_release(&irq_lock);
+}
+
+/* Where a source goes whose hart leaves; NULL: no other hart can be reached. */
+static struct hart_meta *next_hart(const struct irq_slot *slot) REQUIRES(&irq_lock)
+{
+	struct hart_mask wanted;
+	struct hart_meta *to;
+
+	hart_mask_copy(&wanted, &slot->affinity);
+	hart_mask_clear(&wanted, slot->hart);
+	to = pick_hart(&wanted);
+	if (to)
+		return to;
+	hart_mask_copy(&wanted, &harts_online);
+	hart_mask_clear(&wanted, slot->hart);
+	return pick_hart(&wanted);
+}
+
+static void leave_hart(struct hart_meta *h) REQUIRES(&irq_lock)
+{
+	for (unsigned i = 0; i < nr_slots; i++) {
+		struct irq_slot *slot = &slots[i];
+		struct hart_meta *to;
+
+		if (slot->hart != h->index || !in_use(slot))
+			continue;
+		to = next_hart(slot);
+		unroute(slot);
+		/* The first of several that leave one after the other. */
+		if (slot->home == NOBODY)
+			slot->home = h->index;
 		route(slot, to);
 	}
-	if (controller->reaches(h))
-		controller->hart_leave(h);
+	controller->hart_leave(h);
+}
+
+int irq_leave_hart(struct hart_meta *h)
+{
+	int err = 0;
+
+	if (!controller || !controller->reaches(h))
+		return 0;
+	irqlock_acquire(&irq_lock);
+	for (unsigned i = 0; i < nr_slots; i++)
+		if (slots[i].hart == h->index && in_use(&slots[i]) && !next_hart(&slots[i]))
+			err = -ENODEV;
+	if (!err)
+		leave_hart(h);
 	irqlock_release(&irq_lock);
+	return err;
 }
 
 /* ---- Registering --------------------------------------------------------------------------- */
@@ -208,6 +254,7 @@ int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void 
 	slot->name = name;
 	slot->arg = arg;
 	hart_mask_fill(&slot->affinity, CONFIG_MAX_HARTS);
+	slot->home = NOBODY;
 	/* Release: name and arg. Partner: the load in run_handler. */
 	atomic_store_ptr(&slot->handler, (void *)fn, release);
 	route(slot, h);

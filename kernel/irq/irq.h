@@ -53,10 +53,16 @@ int irq_unregister(unsigned source);
  */
 int irq_set_affinity(unsigned source, const struct hart_mask *mask);
 
-/* Moves every source that is routed to `h` to other harts of its mask, or to any online one if
- * there is none. For a hart that leaves. */
-void irq_leave_hart(struct hart_meta *h);
-/* This hart can take external interrupts from now on. SIE off. */
+/*
+ * Moves every source that is routed to `h` to other harts of its mask, or to any online one if
+ * there is none, until `h` enters again or the source gets another affinity. An interrupt that was
+ * claimed is completed where it was, one that is pending is taken there. -ENODEV: some source has
+ * no other hart that the controller reaches (nothing changed). For a hart that leaves, once its
+ * state says so. Either.
+ */
+int irq_leave_hart(struct hart_meta *h);
+/* `h` can take external interrupts from now on, and gets back what it had before it left. Either.
+ */
 void irq_enter_hart(struct hart_meta *h);
 
 /* For the `irqs` command: sources in use, in order of registration. */
