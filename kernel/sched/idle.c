@@ -18,9 +18,9 @@
 
 #define DRAIN_POLL_NS NS_PER_MS
 
-static void (*idle_hook)(struct hart_meta *h);
+static bool (*idle_hook)(struct hart_meta *h);
 
-void sched_set_idle_hook(void (*fn)(struct hart_meta *h))
+void sched_set_idle_hook(bool (*fn)(struct hart_meta *h))
 {
 	idle_hook = fn;
 }
@@ -53,6 +53,20 @@ void sched_hart_accept(struct hart_meta *h)
 	/* Threads that are bound to it and run elsewhere for want of it come back: at this
 	 * decision, or those that wait now when they get their turn (look_at_next). */
 	for_each_hart_in_mask(hart, &sched_accepting)
+		hart_resched(harts[hart]);
+}
+
+bool sched_hart_accepts(const struct hart_meta *h)
+{
+	return hart_mask_test(&sched_accepting, h->index);
+}
+
+/* A hart that stopped accepting was told of threads that it cannot take: others look now. */
+static void pass_offers_on(void)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, &sched_idle)
 		hart_resched(harts[hart]);
 }
 
@@ -117,11 +131,30 @@ int sched_hart_drain(struct hart_meta *h)
 		while (evict(rq))
 			;
 		/* Threads may not come any more, only go. */
-		if (is_idle(rq))
+		if (is_idle(rq)) {
+			pass_offers_on();
 			return 0;
+		}
 		hart_resched(h);
 		sched_sleep_ns(DRAIN_POLL_NS);
 	}
+}
+
+/* Its time before it came up is nobody's, and a tick from a life before a stop is not armed. */
+static void begin_to_count(struct runq *rq)
+{
+	irqlock_acquire(&rq->lock);
+	rq->curr->ran_since = arch_time();
+	rq->tick = 0;
+	timer_set_tick(UINT64_MAX);
+	irqlock_release(&rq->lock);
+}
+
+/* A hart that comes, or comes back. SIE off. */
+static void begin_to_run(struct hart_meta *h)
+{
+	begin_to_count(h->runq);
+	sched_hart_accept(h);
 }
 
 /* Nothing to do as far as this hart knows. SIE off. */
@@ -133,8 +166,10 @@ static void sleep_until_interrupt(struct hart_meta *h, struct runq *rq) UNCHECKE
 		rq->tick = 0;
 		timer_set_tick(UINT64_MAX);
 	}
-	if (idle_hook)
-		idle_hook(h);
+	if (idle_hook && idle_hook(h)) {
+		begin_to_run(h);
+		return;
+	}
 	/* Odd: no read section here until the second step. Orders and partner: qs.c. */
 	atomic_add_ulong(&rq->quiescent, 1, acq_rel);
 	LOCK_HOOK(idle, true);
@@ -154,20 +189,16 @@ static void idle_round(struct hart_meta *h, struct runq *rq)
 	if (hart_mask_test(&sched_accepting, h->index)) {
 		/* Before the look at sched_queued. Partner: sched_offer. */
 		hart_mask_atomic_set(&sched_idle, h->index);
-		if (sched_steal(rq))
+		/* A refusal that cleared the bit before it was set is seen here: both are AMOs.
+		 * Whoever claimed it meanwhile has told the wrong hart. */
+		if (!hart_mask_test(&sched_accepting, h->index)) {
+			if (!hart_mask_atomic_clear(&sched_idle, h->index))
+				pass_offers_on();
+		} else if (sched_steal(rq)) {
 			return;
+		}
 	}
 	sleep_until_interrupt(h, rq);
-}
-
-/* Its time before it came up is nobody's, and a tick from a life before a stop is not armed. */
-static void begin_to_count(struct runq *rq)
-{
-	irqlock_acquire(&rq->lock);
-	rq->curr->ran_since = arch_time();
-	rq->tick = 0;
-	timer_set_tick(UINT64_MAX);
-	irqlock_release(&rq->lock);
 }
 
 noreturn void sched_idle_loop(void)
@@ -175,8 +206,7 @@ noreturn void sched_idle_loop(void)
 	struct hart_meta *h = this_hart_unstable(); /* an idle thread stays where it is */
 
 	assert(current_thread() == h->idle);
-	begin_to_count(h->runq);
-	sched_hart_accept(h);
+	begin_to_run(h);
 	for (;;) {
 		arch_irq_disable();
 		idle_round(h, h->runq);

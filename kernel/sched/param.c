@@ -6,6 +6,7 @@
  */
 #include "kernel/lock/race.h"
 #include "kernel/sched/internal.h"
+#include "kernel/sched/qs.h"
 #include "kernel/time/clock.h"
 #include "lib/assert.h"
 #include "lib/errno.h"
@@ -170,16 +171,30 @@ static bool put_right(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNC
 	return rest == AFFINITY_ASK;
 }
 
+static bool one_stays(const struct hart_mask *mask)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, mask)
+		if (hart < nr_harts && harts[hart] && hart_is_online(harts[hart]))
+			return true;
+	return false;
+}
+
 int sched_set_affinity(struct thread *t, const struct hart_mask *mask) UNCHECKED_LOCKING
 {
-	struct hart_mask some;
 	struct runq *rq;
 
-	if (!hart_mask_and(&some, mask, &harts_online))
+	/* The look and the store in one section: see sched.h. */
+	qs_read_begin();
+	if (!one_stays(mask)) {
+		qs_read_end();
 		return -EINVAL;
+	}
 	rq = thread_runq_lock(t);
 	hart_mask_copy(&t->affinity, mask);
 	put_right(rq, t);
+	qs_read_end();
 	return 0;
 }
 

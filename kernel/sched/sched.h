@@ -75,7 +75,9 @@ int sched_set_weight(struct thread *t, unsigned weight);
  * From now on `t` is put on harts of `mask` only. A queued thread moves at once; a running one is
  * asked to leave as soon as it can be preempted (the caller itself: before this returns, if it can
  * be preempted). While no hart of the mask takes threads it may run anywhere. 0, or -EINVAL if no
- * hart of the mask is online (nothing changed). Either.
+ * hart of the mask is online to stay (nothing changed). Either.
+ * What was asked for before a grace period that begins after a hart's state says that it leaves, is
+ * set by the end of it (kernel/task/hart_life.c).
  */
 int sched_set_affinity(struct thread *t, const struct hart_mask *mask);
 /* Waits until `t` runs on no hart outside of its mask. Thread, may sleep. */
@@ -100,8 +102,10 @@ noreturn void sched_idle_loop(void);
  */
 int sched_hart_drain(struct hart_meta *h);
 void sched_hart_accept(struct hart_meta *h);
-/* Called by the idle thread each time before it sleeps, SIE off, owner the boot row. NULL: none. */
-void sched_set_idle_hook(void (*fn)(struct hart_meta *h));
+bool sched_hart_accepts(const struct hart_meta *h);
+/* Called by the idle thread each time before it sleeps, SIE off, owner the boot row. True: the hart
+ * was away meanwhile, or all but, and takes threads again. NULL: none. */
+void sched_set_idle_hook(bool (*fn)(struct hart_meta *h));
 
 /* What a hart has to do: threads that run or are ready there, idle not counted. Either. */
 unsigned sched_hart_load(const struct hart_meta *h);

@@ -74,10 +74,12 @@ void work_thread_comes(struct hart_meta *h, struct thread *t);
  * queue.
  */
 int work_hart_stop(struct hart_meta *h);
-/* It is online again. */
+/* It is online again: its queue takes items, if it has a thread. */
 void work_hart_start(struct hart_meta *h);
 /* The thread that serves this hart's queue, NULL: none. Preemption off. */
 struct thread *work_thread_here(void);
+/* Whether the thread of this handle serves the queue of `h`. Either. */
+bool work_is_thread_of(const struct hart_meta *h, uint32_t handle);
 /* Called when a work thread died of a fault, after its queue was closed: starts another one. Set
  * once. */
 extern void (*work_thread_lost)(struct hart_meta *h);

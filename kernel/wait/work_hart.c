@@ -49,11 +49,12 @@ static bool hand_on(struct workq *from)
 	return false;
 }
 
+/* Only who has a thread takes items. */
 static void set_open(struct workq *q, bool open)
 {
 	waitq_lock(&q->q);
-	q->open = open;
-	if (open)
+	q->open = open && atomic_load_ptr(&q->thread, relaxed);
+	if (q->open)
 		waitq_wake_locked(&q->q, 1); /* for what has come meanwhile */
 	waitq_unlock(&q->q);
 }
@@ -83,6 +84,20 @@ int work_hart_stop(struct hart_meta *h)
 void work_hart_start(struct hart_meta *h)
 {
 	set_open(h->workq, true);
+}
+
+bool work_is_thread_of(const struct hart_meta *h, uint32_t handle)
+{
+	struct workq *q = h->workq;
+	const struct thread *t;
+	bool is;
+
+	waitq_lock(&q->q);
+	/* Relaxed: it changes under q, which is held. */
+	t = atomic_load_ptr(&q->thread, relaxed);
+	is = t && t->lock.handle == handle;
+	waitq_unlock(&q->q);
+	return is;
 }
 
 void work_thread_died(struct thread *t)
