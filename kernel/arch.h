@@ -92,6 +92,12 @@ int arch_hart_state(uintptr_t hartid);
  * everything was moved away. Returns only on failure (-Exxx); the hart's timer is silent then:
  * timer_hart_forget. */
 int arch_hart_stop(void);
+/*
+ * Suspends this hart until a software interrupt is pending, or for no reason; no other interrupt
+ * ends it. As for arch_hart_stop; the timer is silent afterwards. Retentive: returns 0 then.
+ * Otherwise the hart comes in by hart_main, as one that was started. -Exxx: the firmware refuses.
+ */
+int arch_hart_suspend(bool retentive);
 /* Gives `h` its boot frame row, and its stacks' bounds. Before it is started. Thread. */
 void arch_hart_init(struct hart_meta *h);
 
@@ -232,8 +238,8 @@ void arch_power_reset(void);
  * a direct map of what holds the kernel and the tree), stvec set, SIE off, arch_info filled. Never
  * returns. */
 noreturn void kernel_main(void);
-/* Every other hart, and a hart started again: like above, with final page tables, TLB flushed, tp
- * and the boot row set, on its idle stack. */
+/* Every other hart, and a hart started again, or resumed without its registers: like above, with
+ * final page tables, TLB flushed, tp and the boot row set, on its idle stack. */
 noreturn void hart_main(struct hart_meta *h);
 
 /*

@@ -10,6 +10,7 @@
 #include "kernel/device.h"
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
+#include "kernel/hart/leave.h"
 #include "kernel/irq/irq.h"
 #include "kernel/lock/point.h"
 #include "kernel/lock/race.h"
@@ -85,6 +86,7 @@ noreturn void kernel_main(void)
 
 noreturn void hart_main(struct hart_meta *h)
 {
+	hart_stay_suspended(h);
 	hart_join(h);
 	irq_enter_hart(h);
 	sched_idle_loop();
@@ -95,7 +97,7 @@ static void init_thread(void *arg unused_arg)
 	drivers_probe(arch_info.fdt, DRIVER_DEVICE);
 	log_info("harts: %u of %u online", bringup_start(), nr_harts);
 	shell_start();
-	hart_await_rest();
+	bringup_await_rest();
 }
 
 /* ---- The tree and the options --------------------------------------------------------------- */

@@ -19,8 +19,13 @@ enum { /* functions */
 	HSM_START = 0,
 	HSM_STOP = 1,
 	HSM_STATUS = 2,
+	HSM_SUSPEND = 3,
 	IPI_SEND = 0,
 };
+
+/* Types of suspension, SBI 1.0 section 9.4 */
+#define SUSPEND_RETENTIVE 0ul
+#define SUSPEND_NON_RETENTIVE 0x80000000ul
 
 #define IPI_MASK_BITS (8 * sizeof(unsigned long))
 
@@ -76,6 +81,25 @@ int arch_hart_stop(void)
 	r = sbi_call(SBI_HSM, HSM_STOP, 0, 0, 0);
 	csr_write(sie, enabled);
 	return r.error ? sbi_errno(r.error) : -EIO;
+}
+
+int arch_hart_suspend(bool retentive)
+{
+	struct hart_meta *h = arch_lock_hart();
+	uintptr_t enabled = csr_read(sie);
+	struct sbi_result r;
+
+	assert(!arch_irq_enabled());
+	assert(csr_read(sscratch) == (uintptr_t)&h->arch.row.frames[0]);
+	arch_timer_set(UINT64_MAX);
+	csr_write(sie, SIP_SSIP);
+	/* As before a stop; and a non-retentive one comes back by the hart's entry. */
+	__asm__ volatile("fence rw, orw" : : : "memory");
+	r = sbi_call(SBI_HSM, HSM_SUSPEND, retentive ? SUSPEND_RETENTIVE : SUSPEND_NON_RETENTIVE,
+		retentive ? 0 : (unsigned long)virt_to_phys(secondary_start),
+		retentive ? 0 : (unsigned long)virt_to_phys(h));
+	csr_write(sie, enabled);
+	return sbi_errno(r.error);
 }
 
 /* First C code of a hart on the final page tables: see boot.S. */

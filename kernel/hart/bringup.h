@@ -24,6 +24,16 @@ void hart_set_patience(uint64_t ns);
 void hart_set_hold(uint64_t ns);
 /* How the two below wait, in the thread that calls them: sleeps for about so long. */
 void hart_set_nap(void (*nap)(uint64_t ns));
+/*
+ * Starts a hart that is STOPPED or FAILED, and waits for it: 0, it is ONLINE; or the firmware's
+ * refusal, it is where it was; or -ETIMEDOUT, it is FAILED and may still come. The same for one
+ * that is SUSPENDED. Thread, may sleep, under the lock of the life of harts.
+ */
+int hart_bring_up(struct hart_meta *h);
+int hart_call_back(struct hart_meta *h);
+/* What a hart that comes does first, or one that did not go after all: opens its mailbox, is in
+ * harts_online, has flushed. On it, SIE off. */
+void hart_open(struct hart_meta *h);
 /* This hart, once started, does not arrive before the boot has gone on without it: for tests. */
 void hart_hold_back(unsigned index);
 

@@ -220,7 +220,7 @@ void hart_mailbox_open(struct hart_meta *h)
 	arch_ipi_self();
 }
 
-void hart_mailbox_close(struct hart_meta *h)
+bool hart_mailbox_close(struct hart_meta *h)
 {
 	void *empty = NULL;
 
@@ -228,13 +228,13 @@ void hart_mailbox_close(struct hart_meta *h)
 	 * without asking it. So it stands on what stays for ever: its idle thread's stack. (A hart
 	 * that has none yet is on its boot stack; tests close mailboxes of harts that are not.) */
 	assert(h != this_hart() || !h->idle || lock_thread() == (const void *)h->idle);
-	/* The last that a hart does for others. */
-	check_hart_stop();
 	/* Acquire and release: what the last calls did stays before the close, which ends
 	 * leaf_wait. */
-	while (!atomic_cas_ptr(&h->mailbox.calls, &empty, MAILBOX_CLOSED, acq_rel)) {
+	if (!atomic_cas_ptr(&h->mailbox.calls, &empty, MAILBOX_CLOSED, acq_rel)) {
 		assert(empty != MAILBOX_CLOSED);
-		run_calls(h);
-		empty = NULL;
+		return false;
 	}
+	/* The last that a hart does for others. */
+	check_hart_stop();
+	return true;
 }

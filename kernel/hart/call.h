@@ -106,10 +106,10 @@ const struct hart_trace *hart_trace_of(const struct hart_meta *h);
 
 /* Opens this hart's mailbox. Full fence afterwards: partner leaf_call_mask. SIE off. */
 void hart_mailbox_open(struct hart_meta *h);
-/* Runs what is posted, then closes. SIE off, in the idle thread (asserted): until the hart has
- * opened it again and flushed its TLB it must use nothing that others may unmap. General calls run
- * in the caller's context. */
-void hart_mailbox_close(struct hart_meta *h);
+/* Closes it if nothing is posted; otherwise false: the software interrupt that runs that is pending
+ * or about to be. SIE off, in the idle thread (asserted): until the hart has opened it again and
+ * flushed its TLB it must use nothing that others may unmap. */
+bool hart_mailbox_close(struct hart_meta *h);
 /* The software interrupt's work (kernel/irq/entry.c). SIE off. */
 void hart_ipi(void);
 /* Does the leaf calls asked of this hart `h`. SIE off. */

@@ -42,6 +42,8 @@ const char *hart_state_name(enum hart_state s)
 		[HART_STARTING] = "starting",
 		[HART_ONLINE] = "online",
 		[HART_STOPPING] = "stopping",
+		[HART_STOPPED] = "stopped",
+		[HART_SUSPENDED] = "suspended",
 		[HART_FAILED] = "failed",
 	};
 

@@ -5,12 +5,20 @@
  * A hart has an index (dense, 0..nr_harts-1, in the device tree's order) and a hartid (the device
  * tree's; sparse, in any order, never used as an index).
  *
- * Life of a hart
+ * Life of a hart. One thread at a time changes it (kernel/task/hart_life.c; while booting, the
+ * boot).
  *
- *	OFFLINE --start--> STARTING --joins--> ONLINE --stop--> STOPPING --> OFFLINE
- *			      |
- *			      +--> FAILED (the firmware refuses, or it is not heard of; it may
- *				   still come, and is ONLINE then)
+ *   OFFLINE   --start-->  STARTING  --it joins-->  ONLINE  --stop, suspend-->  STOPPING
+ *
+ *   STARTING  refused by the firmware   -->  where it was; FAILED while booting
+ *             silent for long           -->  FAILED
+ *   STOPPING  a step of it fails        -->  ONLINE
+ *             the firmware has it       -->  STOPPED    --start-->   STARTING
+ *                                       -->  SUSPENDED  --resume-->  STARTING
+ *   FAILED    it comes after all        -->  ONLINE
+ *             started again             -->  STARTING
+ *
+ * OFFLINE is a hart that was never started.
  *
  * A hart_meta is allocated once at boot, lives for ever, and lies in the direct map.
  */
@@ -25,7 +33,10 @@ enum hart_state {
 	HART_OFFLINE,
 	HART_STARTING,
 	HART_ONLINE,
-	HART_STOPPING,
+	HART_STOPPING, /* on its way out: takes nothing new; stopped, suspended, or back to ONLINE
+			*/
+	HART_STOPPED,
+	HART_SUSPENDED,
 	HART_FAILED,
 };
 
@@ -52,7 +63,19 @@ struct hart_mailbox {
 	atomic_ulong leaf_done;	 /* tickets served: every leaf request up to here */
 };
 
+/* What is asked of a hart that is to leave, and how far it is: kernel/hart/leave.c. */
+struct hart_leave {
+	atomic_u32 how;		/* enum hart_leave_how */
+	atomic_u32 where;	/* enum hart_where */
+	atomic_u32 resume;	/* a suspended hart may come back */
+	atomic_u32 wakes;	/* ... was woken so often without that, since it was suspended */
+	struct hart_meta *heir; /* online meanwhile: takes the timers */
+	int err;		/* why it did not leave; valid while `where` is HART_BACK */
+};
+
 struct hart_stats {
+	/* By whoever changes the life of harts. */
+	uint32_t starts, stops, suspends;
 	uint64_t irqs[4]; /* per enum irq_kind */
 	uint64_t ipis_sent, switches, preemptions, idle_ns, steals;
 	uint64_t faults_killed;
@@ -75,6 +98,7 @@ struct hart_meta {
 	uint64_t start_called; /* arch_time(): HSM call, arrival, online */
 	uint64_t arrived;
 	uint64_t online_at;
+	struct hart_leave leave;
 	struct hart_stats stats;
 	/* Last: it is long, and what stands before it is used on every switch and interrupt. */
 	struct arch_hart arch; /* boot row, interrupt and emergency stacks */
@@ -101,6 +125,7 @@ static inline struct hart_meta *this_hart_unstable(void)
 	for (unsigned i_##h = 0; i_##h < nr_harts; i_##h++) \
 		for (struct hart_meta *h = harts[i_##h]; h; h = NULL)
 
+/* It runs, and stays: not so while it is on its way out. */
 static inline bool hart_is_online(const struct hart_meta *h)
 {
 	return atomic_load_u32(&h->state, relaxed) == HART_ONLINE;
@@ -118,8 +143,10 @@ void hart_discover(void);
  * come. Thread, may sleep (hart_set_nap). Returns how many are online.
  */
 unsigned hart_start_all(void);
-/* Waits for those; who does not come is HART_FAILED, and said so. Thread, may sleep. */
-void hart_await_rest(void);
+/* One look for those, under the lock of the life of harts: true when nobody is missing any more;
+ * who has not come for long is HART_FAILED, and said so. To be called again after a while. Thread.
+ */
+bool hart_await_look(void);
 /* Called by a hart in hart_main, SIE off: opens the mailbox, joins harts_online, flushes its TLB,
  * says that it arrived. The boot hart calls it too. */
 void hart_join(struct hart_meta *h);

@@ -23,10 +23,13 @@
  * boot code there recognises it and stops it; here it is seen as a hart that was started and is
  * stopped.
  *
- * No locks: hart_start_all and hart_await_rest are called once, by one thread of the boot.
+ * No locks: hart_start_all is called once, by one thread of the boot; what comes later is called
+ * under the lock of the life of harts (kernel/task/hart_life.c), so that one thread at a time
+ * issues starts and judges arrivals.
  */
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
+#include "kernel/hart/leave.h"
 #include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/time/clock.h"
@@ -36,10 +39,13 @@
 
 #define PATIENCE_NS (30 * NS_PER_SEC)
 #define HOLD_NS (3 * NS_PER_SEC)
-/* Between two looks while everybody waits, and while the boot went on. */
+/* Between two looks while somebody waits. */
 #define NAP_NS NS_PER_MS
-#define LONG_NAP_NS (50 * NS_PER_MS)
 #define NOBODY UINT_MAX
+
+/* A hart that is started alone has so many naps at least, besides the time: the clock may have run
+ * while no hart did. */
+#define PATIENT_NAPS 10000
 
 /* Asking the firmware costs a call a hart: once in so many naps. */
 #define LOST_NAPS 16
@@ -147,17 +153,21 @@ static void start_round(void)
 			start_one(h);
 }
 
-/* Harts that went astray and stopped themselves are started again. */
+/* A hart that went astray and stopped itself is started again. */
+static void repeat_lost_start(struct hart_meta *h)
+{
+	if (atomic_load_u32(&h->state, relaxed) != HART_STARTING ||
+		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
+		return;
+	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
+		(unsigned long)h->hartid);
+	start_one(h);
+}
+
 static void repeat_lost_starts(void)
 {
-	for_each_hart(h) {
-		if (atomic_load_u32(&h->state, relaxed) != HART_STARTING ||
-			arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
-			continue;
-		log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
-			(unsigned long)h->hartid);
-		start_one(h);
-	}
+	for_each_hart(h)
+		repeat_lost_start(h);
 }
 
 static void give_up_missing(void)
@@ -178,24 +188,24 @@ static void give_up_missing(void)
 	}
 }
 
-/* Until nobody is missing (true), or nobody has arrived for limit_ns. */
-static bool await(uint64_t limit_ns, uint64_t nap_ns)
+/* One look: nobody is missing, or nobody has arrived for limit_ns. */
+static bool nobody_missing(uint64_t limit_ns)
 {
-	for (unsigned naps = 1; count_state(HART_STARTING) + count_state(HART_OFFLINE); naps++) {
-		unsigned arrived = count_state(HART_ONLINE);
+	static unsigned looks;
+	unsigned arrived = count_state(HART_ONLINE);
 
-		if (arrived != nr_arrived) {
-			nr_arrived = arrived;
-			arrival_ns = clock_now_ns();
-		} else if (clock_now_ns() - arrival_ns >= limit_ns) {
-			return false;
-		}
-		nap(nap_ns);
-		start_round();
-		if (naps % LOST_NAPS == 0)
-			repeat_lost_starts();
+	if (!(count_state(HART_STARTING) + count_state(HART_OFFLINE)))
+		return true;
+	if (arrived != nr_arrived) {
+		nr_arrived = arrived;
+		arrival_ns = clock_now_ns();
+	} else if (clock_now_ns() - arrival_ns >= limit_ns) {
+		return true;
 	}
-	return true;
+	start_round();
+	if (++looks % LOST_NAPS == 0)
+		repeat_lost_starts();
+	return false;
 }
 
 static void say_missing(void)
@@ -214,12 +224,12 @@ unsigned hart_start_all(void)
 		held_back = (held_back + 1) % nr_harts;
 	start_round();
 	arrival_ns = clock_now_ns();
-	if (!await(MIN(hold_ns, patience_ns), NAP_NS)) {
-		if (hold_ns >= patience_ns)
-			give_up_missing();
-		else
-			say_missing();
-	}
+	while (!nobody_missing(MIN(hold_ns, patience_ns)))
+		nap(NAP_NS);
+	if (hold_ns >= patience_ns)
+		give_up_missing();
+	else
+		say_missing();
 	atomic_store_bool(&gone_on, true, relaxed);
 	/* Full: before the caller looks who is online; who is not by then calls the late hook.
 	 * Partner: hart_join. It is also the acquire of what the harts stored before they joined.
@@ -228,10 +238,57 @@ unsigned hart_start_all(void)
 	return count_state(HART_ONLINE);
 }
 
-void hart_await_rest(void)
+bool hart_await_look(void)
 {
-	if (!await(patience_ns, LONG_NAP_NS))
-		give_up_missing();
+	if (!nobody_missing(patience_ns))
+		return false;
+	give_up_missing();
+	return true;
+}
+
+static bool waited_long(uint64_t since_ns, unsigned naps)
+{
+	return naps >= PATIENT_NAPS && clock_now_ns() - since_ns >= patience_ns;
+}
+
+int hart_bring_up(struct hart_meta *h)
+{
+	uint32_t before = atomic_load_u32(&h->state, relaxed), failed = HART_FAILED;
+	uint64_t since = clock_now_ns();
+
+	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
+	while (!start_one(h))
+		nap(NAP_NS);
+	for (unsigned naps = 1; atomic_load_u32(&h->state, acquire) == HART_STARTING; naps++) {
+		if (waited_long(since, naps) && give_up(h, -ETIMEDOUT))
+			return -ETIMEDOUT;
+		nap(NAP_NS);
+		if (naps % LOST_NAPS == 0)
+			repeat_lost_start(h);
+	}
+	/* Refused: it is where it was. */
+	if (atomic_cas_u32(&h->state, &failed, before, relaxed))
+		return h->failure;
+	return 0;
+}
+
+int hart_call_back(struct hart_meta *h)
+{
+	uint64_t since = clock_now_ns();
+
+	h->start_called = arch_time();
+	atomic_store_u32(&h->state, HART_STARTING, relaxed);
+	/* Release: the state before the leave to come. Partner: stay_suspended. */
+	atomic_store_u32(&h->leave.resume, 1, release);
+	for (unsigned naps = 1; atomic_load_u32(&h->state, acquire) == HART_STARTING; naps++) {
+		if (waited_long(since, naps) && give_up(h, -ETIMEDOUT))
+			return -ETIMEDOUT;
+		/* Again and again: the firmware may drop one that comes while it suspends the hart.
+		 */
+		arch_ipi_send_hart(h->hartid);
+		nap(NAP_NS);
+	}
+	return 0;
 }
 
 /* For tests of late arrivals: a hart that takes its time, as a slow firmware would make it. */
@@ -245,30 +302,46 @@ static void wait_if_held_back(const struct hart_meta *h)
 		relax_step(&wait);
 }
 
-void hart_join(struct hart_meta *h)
+void hart_open(struct hart_meta *h)
 {
-	uint32_t before = h == &boot_hart ? HART_OFFLINE : HART_STARTING;
-
-	assert(h == this_hart());
-	if (h != &boot_hart)
-		wait_if_held_back(h);
-	h->arrived = arch_time();
 	hart_mailbox_open(h);
 	hart_obey_stop();
 	timer_hart_forget();
 	hart_mask_atomic_set(&harts_online, h->index);
-	/* Whatever was unmapped while this hart could not be asked to flush. After the open: its
-	 * fence orders the flush and all later walks behind it. Partner: leaf_call_mask. */
+	/* Whatever was unmapped, or written as code, while this hart could not be asked to flush.
+	 * After the open: its fence orders the flush and all later walks behind it. Partner:
+	 * leaf_call_mask. */
 	arch_tlb_flush_all();
-	/* The same for instructions that were written meanwhile. */
 	arch_icache_flush();
+}
+
+/* The time of the first arrival; later ones are somebody's command, who says it. */
+static void say_arrival(const struct hart_meta *h)
+{
+	uint64_t ticks = h->online_at - h->start_called;
+
+	log_line(h->stats.starts ? LOG_DEBUG : LOG_INFO, "online after %llu us, hartid %lu",
+		(unsigned long long)(ticks_to_ns(ticks) / NS_PER_US), (unsigned long)h->hartid);
+}
+
+void hart_join(struct hart_meta *h)
+{
+	uint32_t before = atomic_load_u32(&h->state, relaxed);
+	bool first = !h->stats.starts;
+
+	assert(h == this_hart());
+	/* The boot hart begins without a start. */
+	assert(before != HART_OFFLINE || h == &boot_hart);
+	if (before != HART_OFFLINE)
+		wait_if_held_back(h);
+	h->arrived = arch_time();
+	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
+	hart_open(h);
 	h->online_at = arch_time();
-	if (h != &boot_hart)
-		log_info("online after %llu us, hartid %lu",
-			(unsigned long long)(ticks_to_ns(h->online_at - h->start_called) /
-				NS_PER_US),
-			(unsigned long)h->hartid);
-	/* Release: the fields above. Partner: hart_start_all. */
+	if (before != HART_OFFLINE)
+		say_arrival(h);
+	h->stats.starts++;
+	/* Release: the fields above. Partner: hart_start_all, hart_bring_up. */
 	while (!atomic_cas_u32(&h->state, &before, HART_ONLINE, release))
 		assert(before != HART_ONLINE);
 	if (before == HART_FAILED) {
@@ -277,6 +350,7 @@ void hart_join(struct hart_meta *h)
 	}
 	/* The state before the look. Partner: hart_start_all. */
 	fence_full();
-	if (atomic_load_bool(&gone_on, relaxed))
+	/* What a hart that joins for the first time, or unexpectedly, is still to be given. */
+	if (atomic_load_bool(&gone_on, relaxed) && (first || before == HART_FAILED))
 		late_hook(h);
 }

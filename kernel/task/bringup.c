@@ -18,6 +18,7 @@
 #include "kernel/mm/stack.h"
 #include "kernel/sched/runq.h"
 #include "kernel/sched/sched.h"
+#include "kernel/task/hart_life.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -29,9 +30,12 @@
 #include "kernel/panic.h"
 
 #define EMERGENCY_PAGES 2
+/* Between two looks for harts that are missing while the boot went on. */
+#define LOOK_NS (50 * NS_PER_MS)
 
-/* By the boot thread, then by one item of work. */
-static bool has_work_thread[CONFIG_MAX_HARTS];
+/* Set by the boot thread, then by one item of work; cleared by the reaper. Relaxed: who clears it
+ * has no more to do with that thread. */
+static atomic_bool has_work_thread[CONFIG_MAX_HARTS];
 
 /* ---- Memory --------------------------------------------------------------------------------- */
 
@@ -149,16 +153,21 @@ static int start_work_thread(struct hart_meta *h)
 	return 0;
 }
 
-/* One for every hart that is online and has none. */
+/* One for every hart that is online and has none. Who came back unexpectedly has one, and its queue
+ * takes work again. */
 static void start_work_threads(void)
 {
 	for_each_hart(h) {
 		int err;
 
-		if (has_work_thread[h->index] || !hart_is_online(h))
+		if (!hart_is_online(h))
 			continue;
+		if (atomic_load_bool(&has_work_thread[h->index], relaxed)) {
+			work_hart_start(h);
+			continue;
+		}
 		err = start_work_thread(h);
-		has_work_thread[h->index] = !err;
+		atomic_store_bool(&has_work_thread[h->index], !err, relaxed);
 		if (err)
 			log_error("hart %u: no work thread (error %d): others do its work",
 				h->index, err);
@@ -175,8 +184,11 @@ static struct work late_work = WORK_INIT(late_work_fn);
 /* A faulting item ended the work thread of `h`; called by the reaper. */
 static void work_thread_is_lost(struct hart_meta *h)
 {
-	if (start_work_thread(h))
-		log_error("hart %u: no new work thread: others do its work", h->index);
+	if (!start_work_thread(h))
+		return;
+	/* No memory, or the hart is just leaving: when it starts, it is tried again. */
+	atomic_store_bool(&has_work_thread[h->index], false, relaxed);
+	log_error("hart %u: no new work thread: others do its work", h->index);
 }
 
 static void hart_is_late(struct hart_meta *h unused_arg)
@@ -188,14 +200,26 @@ unsigned bringup_start(void)
 {
 	unsigned online;
 
+	hart_life_init();
 	hart_set_nap(sched_sleep_ns);
 	hart_set_late_hook(hart_is_late);
 	work_thread_lost = work_thread_is_lost;
 	/* The boot hart's first: from here on work has somewhere to go. */
 	start_work_threads();
 	online = hart_start_all();
+	bringup_complete();
+	return online;
+}
+
+void bringup_complete(void)
+{
 	/* By work, as for harts that come late: so it is never done twice at once. */
 	work_queue(&late_work);
 	work_flush(&late_work);
-	return online;
+}
+
+void bringup_await_rest(void)
+{
+	while (!hart_life_look())
+		sched_sleep_ns(LOOK_NS);
 }

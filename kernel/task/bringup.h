@@ -9,5 +9,10 @@ void bringup_prepare(void);
 /* Starts the other harts and the threads that each has; returns how many are online. Thread, may
  * sleep. */
 unsigned bringup_start(void);
+/* Sees to it that every hart that is online has a work thread and an open work queue. Thread, may
+ * sleep. */
+void bringup_complete(void);
+/* Returns when every hart that was started then has come, or was given up. Thread, may sleep. */
+void bringup_await_rest(void);
 
 #endif

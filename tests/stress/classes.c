@@ -16,6 +16,7 @@
 #include "kernel/mm/kmalloc.h"
 #include "kernel/mm/vmap.h"
 #include "kernel/shell/shell.h"
+#include "kernel/task/hart_life.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -186,6 +187,11 @@ static void use_interrupts(struct place *p)
 		alarm_route((unsigned)rng_below(&p->rng, nr_harts));
 }
 
+static void use_hart_life(struct place *p unused_arg)
+{
+	hart_life_look();
+}
+
 static const struct use {
 	const char *class;
 	void (*fn)(struct place *p);
@@ -208,6 +214,7 @@ static const struct use {
 	{"log", use_log},
 	{"console", use_console},
 	{"tty_input", use_input},
+	{"hart_life", use_hart_life},
 	{"irq", use_interrupts},
 	{"plic", use_interrupts},
 };

@@ -157,11 +157,13 @@ MAIL_LOST = {
 	arch_ipi_clear();
 """),
     "closed_with_calls": ("kernel/hart/call.c", """\
-		run_calls(h);
-		empty = NULL;
+	if (!atomic_cas_ptr(&h->mailbox.calls, &empty, MAILBOX_CLOSED, acq_rel)) {
+		assert(empty != MAILBOX_CLOSED);
+		return false;
 	}
 """, """\
-	}
+	atomic_xchg_ptr(&h->mailbox.calls, MAILBOX_CLOSED, acq_rel);
+	(void)empty;
 """),
     "open_is_silent": ("kernel/hart/call.c", """\
 	 * later senders from sending: the handler takes it. */

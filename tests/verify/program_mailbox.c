@@ -108,7 +108,8 @@ static void leave(unsigned me)
 
 	/* Its idle thread does this. */
 	h->thread = &vm_harts[me].idle.lock;
-	hart_mailbox_close(harts[me]);
+	while (!hart_mailbox_close(harts[me]))
+		hart_ipi();
 	vm_dwell();
 	arch_ipi_clear(); /* what was pending is lost with the stop */
 	hart_mailbox_open(harts[me]);

@@ -10,7 +10,7 @@
  *
  *	here		there
  *	ipi		hart_ipi: clear, exchange the flags, leaf_handle, run_calls
- *	close		hart_mailbox_close: from empty only
+ *	close		hart_mailbox_close: from empty only; until then interrupts run what is there
  *	open		hart_mailbox_open: the store, the full fence, its own interrupt
  *	caller		hart_call_post, mail_send, call_wait
  *	asker		leaf_call_mask: full fence, leaf_post, leaf_wait
@@ -94,7 +94,7 @@ inline close()
 	:: atomic { !posted[0] && !posted[1] -> closed = 1; online = 0;
 		/* It is the list's own word that says so. */
 		posted[0] = 0; posted[1] = 0; break }
-	:: posted[0] || posted[1] -> run_calls()
+	:: (posted[0] || posted[1]) && ssip -> ipi()
 	od
 }
 

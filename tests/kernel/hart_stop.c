@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Harts that are stopped and started: what becomes of them, and what may be asked. */
+#include "kernel/sched/sched.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "kernel/wait/work.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "tests/kernel/hart_util.h"
+#include "tests/kernel/on_hart.h"
+
+#define ONE_HART "one hart"
+
+static void stop_and_start(struct hart_meta *h)
+{
+	struct hart_stats before = h->stats;
+
+	ktest_check(hart_stop(h, false) == 0);
+	ktest_check(hart_state_of(h) == HART_STOPPED);
+	ktest_check(arch_hart_state(h->hartid) == ARCH_HSM_STOPPED);
+	check_is_out(h);
+	ktest_check(hart_stop(h, true) == -EALREADY && hart_suspend(h, true, true) == -EALREADY);
+	ktest_check(hart_resume(h) == -EINVAL);
+	ktest_check(hart_start(h) == 0);
+	ktest_check(hart_start(h) == -EALREADY && hart_resume(h) == -EALREADY);
+	check_takes_part(h);
+	ktest_check(h->stats.stops == before.stops + 1 && h->stats.starts == before.starts + 1);
+	ktest_check(h->start_called <= h->arrived && h->arrived <= h->online_at);
+}
+
+/* Also the boot hart, and the one that the test runs on, which moves. */
+KTEST(hart_life, a_stopped_hart_is_out_and_a_started_one_as_good_as_new)
+{
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	for (unsigned round = 0; round < 3; round++)
+		each_hart(stop_and_start);
+	stop_and_start(&boot_hart);
+}
+
+KTEST(hart_life, the_last_hart_stays)
+{
+	static struct hart_meta *stopped[CONFIG_MAX_HARTS];
+	struct hart_meta *last = online_hart(online_count() - 1);
+	unsigned n = 0;
+
+	while (online_count() > 1) {
+		stopped[n] = online_hart(0);
+		ktest_require(hart_stop(stopped[n++], false) == 0);
+	}
+	ktest_check(hart_stop(last, true) == -EINVAL && hart_suspend(last, true, true) == -EINVAL &&
+		hart_suspend(last, false, false) == -EINVAL);
+	check_takes_part(last);
+	while (n > 0)
+		ktest_check(hart_start(stopped[--n]) == 0);
+}
+
+/* ---- Pinned threads -------------------------------------------------------------------------- */
+
+static atomic_u32 turns, on_hart;
+static atomic_bool over;
+
+static void take_turns(void *arg unused_arg)
+{
+	while (!atomic_load_bool(&over, relaxed)) {
+		atomic_store_u32(&on_hart, this_hart_unstable()->index + 1, relaxed);
+		atomic_add_u32(&turns, 1, release);
+		sched_sleep_ns(100 * NS_PER_US);
+	}
+}
+
+/* Where it runs after it has got on, not counting what it began before. */
+static unsigned runs_now_on(void)
+{
+	uint32_t before = counted(&turns);
+
+	ktest_check(ktest_eventually(counted(&turns) - before >= 2));
+	return atomic_load_u32(&on_hart, relaxed) - 1;
+}
+
+static void pin_and_stop(struct hart_meta *h)
+{
+	struct thread *t;
+	char names[40];
+
+	atomic_store_bool(&over, false, relaxed);
+	t = spawn_on(h->index, "bound", take_turns, NULL);
+	ktest_require(t);
+	ktest_check(runs_now_on() == h->index);
+	ktest_check(hart_stop(h, false) == -EPERM && hart_suspend(h, false, false) == -EPERM);
+	ktest_check(
+		hart_pinned(h, names, sizeof(names)) == 1 && !strcmp(names, "bound"), "%s", names);
+	check_takes_part(h);
+	ktest_check(hart_stop(h, true) == 0);
+	ktest_check(runs_now_on() != h->index);
+	ktest_check(hart_start(h) == 0);
+	sched_wait_affinity(t);
+	ktest_check(runs_now_on() == h->index, "it did not come back to hart %u", h->index);
+	atomic_store_bool(&over, true, relaxed);
+	thread_join(t, NULL);
+}
+
+KTEST(hart_life, a_pinned_thread_makes_a_stop_refuse_or_is_away_until_the_start)
+{
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	each_hart(pin_and_stop);
+}
+
+/* ---- On the way ------------------------------------------------------------------------------ */
+
+static atomic_u32 gate, entered;
+static struct work gate_work;
+
+static void wait_at_gate(struct work *w unused_arg)
+{
+	atomic_store_u32(&entered, 1, release);
+	ktest_check(ktest_eventually(counted(&gate)));
+}
+
+static void queue_gate(void *arg unused_arg)
+{
+	work_queue(&gate_work);
+}
+
+static void stop_it(void *h)
+{
+	ktest_check(hart_stop(h, false) == 0);
+}
+
+/* Its stop waits for work that runs: meanwhile it is nothing that anybody can ask for. */
+KTEST(hart_life, a_hart_on_its_way_is_busy)
+{
+	struct hart_meta *h = hart_in_circle(1);
+	struct hart_mask only;
+	struct thread *stopper;
+
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	work_init(&gate_work, wait_at_gate);
+	atomic_store_u32(&gate, 0, relaxed);
+	atomic_store_u32(&entered, 0, relaxed);
+	ktest_check(hart_call(h, queue_gate, NULL) == 0);
+	ktest_check(ktest_eventually(counted(&entered)));
+	stopper = thread_spawn("stopper", stop_it, h);
+	ktest_require(stopper);
+	ktest_check(ktest_eventually(hart_state_of(h) == HART_STOPPING));
+	ktest_check(hart_stop(h, true) == -EBUSY && hart_suspend(h, true, true) == -EBUSY);
+	ktest_check(hart_start(h) == -EBUSY && hart_resume(h) == -EBUSY);
+	hart_mask_zero(&only);
+	hart_mask_set(&only, h->index);
+	ktest_check(sched_set_affinity(current_thread(), &only) == -EINVAL);
+	atomic_store_u32(&gate, 1, release);
+	thread_join(stopper, NULL);
+	work_flush(&gate_work);
+	check_is_out(h);
+	ktest_check(hart_start(h) == 0);
+	check_takes_part(h);
+}
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+static int leave_as(struct hart_meta *h, unsigned kind)
+{
+	return kind == 0 ? hart_stop(h, false) : hart_suspend(h, kind == 1, false);
+}
+
+static void fail_each_step(struct hart_meta *h)
+{
+	static const int errors[HART_STEPS] = {
+		[HART_STEP_IRQ] = -ENXIO,
+		[HART_STEP_WORK] = -EBUSY,
+		[HART_STEP_DRAIN] = -EBUSY,
+		[HART_STEP_FIRMWARE] = -EIO,
+	};
+	struct hart_stats before = h->stats;
+
+	for (unsigned step = 0; step < HART_STEPS; step++) {
+		for (unsigned kind = 0; kind < 3 && !ktest_failed(); kind++) {
+			int err;
+
+			hart_life_fail(step);
+			err = leave_as(h, kind);
+			ktest_check(err == errors[step], "step %u of kind %u: %d", step, kind, err);
+			check_takes_part(h);
+		}
+	}
+	ktest_check(h->stats.stops == before.stops && h->stats.suspends == before.suspends &&
+		h->stats.starts == before.starts);
+	/* None is left to fail. */
+	ktest_check(hart_stop(h, false) == 0 && hart_start(h) == 0);
+	check_takes_part(h);
+}
+
+KTEST(hart_life, a_step_that_fails_leaves_the_hart_where_it_was)
+{
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	each_hart(fail_each_step);
+}

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Harts that are stopped, started, suspended and resumed from the shell."""
+import re
+
+import pytest
+
+from guest import EXIT, Shell, run
+
+ALL = range(4)
+
+
+@pytest.fixture(scope="module")
+def shell():
+    with Shell(smp=4) as s:
+        yield s
+        assert s.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def table(shell):
+    """{index: (state, what the firmware says, starts, stops, suspends, wakes)}"""
+    rows = {}
+    for line in shell.ask("hart status").splitlines()[1:]:
+        words = line.split()
+        rows[int(words[0])] = (words[2], words[3], *map(int, words[4:8]))
+    return rows
+
+
+def silent(shell, line):
+    assert shell.ask(line).strip() == "", line
+
+
+def states(shell):
+    """Without what a stray interrupt may change of a suspended hart for a moment."""
+    return [(row[0], *row[2:5]) for row in table(shell).values()]
+
+
+def complains(shell, line, *words):
+    """One line with these words, and no hart is anything else than before."""
+    before = states(shell)
+    text = shell.ask(line).strip()
+    assert len(text.splitlines()) == 1 and all(w in text for w in words), text
+    assert states(shell) == before
+
+
+def until(shell, hart, is_so, step=None):
+    """Asks for the hart's row until it is as it should be; last resort: very many times."""
+    for _ in range(2000):
+        if step:
+            silent(shell, step)
+        row = table(shell)[hart]
+        if is_so(row):
+            break
+    assert is_so(row), row
+    return row
+
+
+def test_every_hart_stops_and_starts_also_the_boot_hart_and_the_shells_own(shell):
+    for hart in ALL:
+        _, _, starts, stops, suspends, _ = table(shell)[hart]
+        silent(shell, f"hart stop {hart}")
+        assert table(shell)[hart][:5] == ("stopped", "STOPPED", starts, stops + 1, suspends)
+        assert re.search(rf"^ +{hart} +\d+ +stopped ", shell.ask("harts"), re.M)
+        silent(shell, f"hart start {hart}")
+        assert table(shell)[hart][:5] == ("online", "STARTED", starts + 1, stops + 1, suspends)
+
+
+def test_the_console_goes_on_whatever_hart_is_away(shell):
+    """Its interrupt moves: what is typed arrives."""
+    for hart in ALL:
+        silent(shell, f"hart stop {hart}")
+        assert "lists the commands" in shell.ask("help")
+        silent(shell, f"hart start {hart}")
+        assert "lists the commands" in shell.ask("help")
+
+
+@pytest.mark.parametrize("kind", ["", "retentive", "non-retentive"])
+def test_only_a_resume_ends_a_suspension_and_other_wake_ups_are_counted(shell, kind):
+    silent(shell, f"hart suspend 2 {kind}")
+    _, _, starts, _, suspends, wakes = until(shell, 2, lambda row: row[1] == "SUSPENDED")
+    assert suspends > 0
+    # The firmware may drop an interrupt that comes while it suspends the hart.
+    row = until(shell, 2, lambda row: row[5] >= wakes + 3, "hart poke 2")
+    assert row[0] == "suspended"
+    until(shell, 2, lambda row: row[:2] == ("suspended", "SUSPENDED"))
+    complains(shell, "hart start 2", "hart 2", "not stopped", "suspended", "resume 2")
+    complains(shell, "hart stop 2", "hart 2", "suspended")
+    silent(shell, "hart resume 2")
+    assert table(shell)[2][:3] == ("online", "STARTED", starts + 1)
+
+
+def test_the_last_hart_stays(shell):
+    for hart in (0, 3, 1):
+        silent(shell, f"hart stop {hart}")
+    complains(shell, "hart stop 2", "hart 2", "last")
+    complains(shell, "hart suspend 2 -f", "hart 2", "last")
+    assert [row[0] for row in table(shell).values()] == ["stopped", "stopped", "online", "stopped"]
+    for hart in (1, 0, 3):
+        silent(shell, f"hart start {hart}")
+    assert {row[0] for row in table(shell).values()} == {"online"}
+
+
+def test_pinned_thread_makes_it_refuse_and_force_moves_it_for_the_time_being(shell):
+    silent(shell, "hart pin shell 3")
+    assert re.search(r"^0x\w+ +shell +harts 3\b", shell.ask("hart pin"), re.M)
+    complains(shell, "hart stop 3", "hart 3", "pinned", "shell", "-f")
+    silent(shell, "hart stop 3 -f")
+    complains(shell, "hart pin shell 3", "none", "online")
+    silent(shell, "hart start 3")
+    assert re.search(r"^ +3 .* online .* shell ", shell.ask("harts"), re.M)
+    silent(shell, "hart pin shell 0,2-3")
+    assert "harts 0,2-3" in shell.ask("hart pin")
+    silent(shell, "hart pin shell all")
+    assert "no thread is pinned" in shell.ask("hart pin")
+
+
+@pytest.mark.parametrize("line, words", [
+    ("hart stop", ["needs the number"]),
+    ("hart stop 4", ["no hart 4", "0 to 3"]),
+    ("hart stop -1", ["no hart -1"]),
+    ("hart stop x", ["no hart x"]),
+    ("hart stop 99999999999999999999", ["no hart"]),
+    ("hart stop 1 now", ["stop", "now"]),
+    ("hart start 1 -f", ["start", "-f"]),
+    ("hart start 1", ["hart 1 is online"]),
+    ("hart resume 1", ["hart 1 is online"]),
+    ("hart suspend 1 soon", ["suspend", "soon"]),
+    ("hart frobnicate 1", ["frobnicate", "suspend"]),
+    ("hart status 1", ["too many arguments"]),
+    ("hart pin shell", ["a thread and a list"]),
+    ("hart pin nobody 1", ["no thread nobody"]),
+    ("hart pin 0xffff 1", ["no thread 0xffff"]),
+    ("hart pin shell 1-", ["1-", "no list of harts"]),
+    ("hart pin shell 3-1", ["3-1", "no list of harts"]),
+    ("hart pin shell 0,4", ["0,4", "no list of harts"]),
+    ("hart pin work/1 0", ["work/1", "binds"]),
+])
+def test_bad_input_gets_one_clear_line_and_changes_nothing(shell, line, words):
+    complains(shell, line, *words)
+
+
+def test_one_hart_alone_is_the_last_one():
+    done = run("hart stop 0; hart suspend 0", smp=1)
+    assert done.status == EXIT["EXIT_COMMAND"]
+    assert len(done.lines("hart 0 is the last one that runs")) == 2
+
+
+def test_a_script_stops_and_starts_harts_in_any_order():
+    line = "; ".join(["hart stop 1", "hart stop 0", "stress mutex 1", "hart start 0",
+                      "hart start 1", "hart suspend 0 non-retentive", "stress ipi 1",
+                      "hart resume 0", "test hart.every_online_hart_runs_threads"])
+    done = run(line, smp=3)
+    assert done.status == EXIT["EXIT_OK"], done.text
