@@ -34,6 +34,8 @@ int hart_call_back(struct hart_meta *h);
 /* What a hart that comes does first, or one that did not go after all: opens its mailbox, is in
  * harts_online, has flushed. On it, SIE off. */
 void hart_open(struct hart_meta *h);
+/* For tests: the firmware refuses the next start. */
+void hart_start_fail(void);
 /* This hart, once started, does not arrive before the boot has gone on without it: for tests. */
 void hart_hold_back(unsigned index);
 

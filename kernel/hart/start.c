@@ -55,6 +55,7 @@ static void (*nap)(uint64_t ns);
 static void (*late_hook)(struct hart_meta *h);
 /* The boot waits for nobody any more: who arrives from now on is late. */
 static atomic_bool gone_on;
+static atomic_bool next_fails;
 /* Index of a hart that is kept from arriving before that. */
 static unsigned held_back = NOBODY;
 /* The last arrival that was seen, and how many there were then. */
@@ -79,6 +80,11 @@ void hart_set_hold(uint64_t ns)
 void hart_hold_back(unsigned index)
 {
 	held_back = index;
+}
+
+void hart_start_fail(void)
+{
+	atomic_store_bool(&next_fails, true, relaxed);
 }
 
 void hart_set_late_hook(void (*fn)(struct hart_meta *h))
@@ -123,6 +129,15 @@ static bool on_its_way(const struct hart_meta *h)
 	return hsm == ARCH_HSM_START_PENDING || hsm == ARCH_HSM_STARTED;
 }
 
+static int ask_firmware(struct hart_meta *h)
+{
+	if (unlikely(atomic_load_bool(&next_fails, relaxed))) {
+		atomic_store_bool(&next_fails, false, relaxed);
+		return -EIO;
+	}
+	return arch_hart_start(h);
+}
+
 /* Issues one start; false: the hart is not ready for one yet, ask again later. */
 static bool start_one(struct hart_meta *h)
 {
@@ -139,7 +154,7 @@ static bool start_one(struct hart_meta *h)
 		refused(h, hsm < 0 ? hsm : -EALREADY);
 		return true;
 	}
-	err = arch_hart_start(h);
+	err = ask_firmware(h);
 	if (err && !on_its_way(h))
 		refused(h, err);
 	return true;

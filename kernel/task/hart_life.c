@@ -92,6 +92,8 @@ void hart_life_fail(enum hart_step step)
 {
 	if (step == HART_STEP_FIRMWARE)
 		hart_leave_fail();
+	else if (step == HART_STEP_START)
+		hart_start_fail();
 	else
 		atomic_or_u32(&failing, 1u << step, relaxed);
 }

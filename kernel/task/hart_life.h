@@ -42,7 +42,8 @@ enum hart_step {
 	HART_STEP_WORK,
 	HART_STEP_DRAIN,
 	HART_STEP_FIRMWARE,
-	HART_STEPS
+	HART_STEPS,
+	HART_STEP_START = HART_STEPS, /* of a hart that comes */
 };
 void hart_life_fail(enum hart_step step);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Harts that are stopped and started: what becomes of them, and what may be asked. */
+#include "kernel/panic/watchdog.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
@@ -197,4 +198,86 @@ KTEST(hart_life, a_step_that_fails_leaves_the_hart_where_it_was)
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
 	each_hart(fail_each_step);
+}
+
+static void fail_its_start(struct hart_meta *h)
+{
+	uint32_t starts = h->stats.starts;
+
+	ktest_check(hart_stop(h, false) == 0);
+	hart_life_fail(HART_STEP_START);
+	ktest_check(hart_start(h) == -EIO);
+	ktest_check(hart_state_of(h) == HART_STOPPED && h->stats.starts == starts);
+	ktest_check(arch_hart_state(h->hartid) == ARCH_HSM_STOPPED);
+	check_is_out(h);
+	ktest_check(hart_start(h) == 0);
+	check_takes_part(h);
+}
+
+KTEST(hart_life, a_start_that_is_refused_leaves_the_hart_stopped)
+{
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	each_hart(fail_its_start);
+}
+
+/* ---- Several at once ------------------------------------------------------------------------- */
+
+static struct hart_meta *targets[CONFIG_MAX_HARTS];
+static atomic_u32 refusals;
+
+static void stop_target(unsigned i, void *arg unused_arg)
+{
+	/* Forced: the threads that do this are bound to the harts. */
+	int err = hart_stop(targets[i], true);
+
+	ktest_check(err == 0 || err == -EINVAL, "%d", err);
+	if (err)
+		atomic_add_u32(&refusals, 1, relaxed);
+}
+
+/* Every hart is to stop at the same moment: one is the last, and is refused. */
+KTEST(hart_life, stops_of_all_harts_at_once_leave_one)
+{
+	unsigned n = online_count();
+
+	if (n < 2)
+		return ktest_skip(ONE_HART);
+	for (unsigned i = 0; i < n; i++)
+		targets[i] = online_hart(i);
+	atomic_store_u32(&refusals, 0, relaxed);
+	ktest_require(ktest_parallel(n, stop_target, NULL));
+	ktest_check(counted(&refusals) == 1, "%u of %u were refused", counted(&refusals), n);
+	ktest_check(online_count() == 1, "%u are left", online_count());
+	for_each_hart(h)
+		if (hart_state_of(h) == HART_STOPPED)
+			ktest_check(hart_start(h) == 0);
+	ktest_check(online_count() == n, "%u of %u", online_count(), n);
+}
+
+/* ---- The watchdog ---------------------------------------------------------------------------- */
+
+static bool another_guards(unsigned guard, uint64_t beats)
+{
+	struct watchdog_info info;
+
+	watchdog_info(&info);
+	return info.guard != guard && info.beats > beats;
+}
+
+KTEST(hart_life, the_watch_goes_on_when_the_guard_stops)
+{
+	struct watchdog_info info;
+	struct hart_meta *h;
+
+	watchdog_info(&info);
+	if (!info.running)
+		return ktest_skip("no watchdog");
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	h = harts[info.guard];
+	ktest_require(hart_stop(h, false) == 0);
+	ktest_check(ktest_eventually(another_guards(h->index, info.beats)));
+	ktest_check(hart_start(h) == 0);
+	check_takes_part(h);
 }

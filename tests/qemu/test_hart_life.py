@@ -150,3 +150,12 @@ def test_a_script_stops_and_starts_harts_in_any_order():
                       "hart resume 0", "test hart.every_online_hart_runs_threads"])
     done = run(line, smp=3)
     assert done.status == EXIT["EXIT_OK"], done.text
+
+
+def test_harts_that_are_away_do_not_keep_the_system_from_its_end():
+    away = "hart stop 0; hart suspend 2 retentive; hart suspend 3 non-retentive; "
+    done = run(away + "poweroff", smp=4)
+    assert done.status == EXIT["EXIT_OK"], done.text
+    done = run(away + "crash panic", smp=4)
+    assert done.status == EXIT["EXIT_PANIC"], done.text
+    assert "did not answer" not in done.text
