@@ -152,7 +152,7 @@ class Guest:
     config, kernel	build/CONFIG/kernel.elf, or another kernel
     icount		shift of instruction counting (deterministic at smp=1)
     gdb			port to wait on for gdb before the first instruction
-    serial_file		the serial line is written there (nothing is read)
+    serial_file		the serial line is written there, read by run() when QEMU has ended
     extra		more of QEMU's own arguments
     timeout		last resort in seconds
     """
@@ -165,6 +165,7 @@ class Guest:
         self.qemu = qemu or "qemu-system-riscv64"
         self.kernel = kernel or os.path.join(ROOT, "build", config or "virt64", "kernel.elf")
         self.icount, self.gdb = icount, gdb
+        self.serial_file = serial_file
         self.serial_args = ["-serial", "file:%s" % serial_file if serial_file else "stdio"]
         self.extra = list(extra)
         self.timeout = LIMIT if timeout in (None, "") else seconds(timeout)
@@ -258,18 +259,26 @@ class Guest:
         self.close()
 
     def run(self, each_line=None):
-        """Runs to the end without input; each_line sees what goes to `output`, as it comes."""
-        self.start()
-        try:
-            for raw in self.process.stdout:
+        """Runs to the end without input; each_line sees what goes to `output`, as it comes or,
+        with a serial file, at the end."""
+        def listen(lines):
+            for raw in lines:
                 line = raw.decode("utf-8", "replace").replace("\r", "")
                 self.output += line
                 if each_line:
                     each_line(line.rstrip("\n"))
+
+        self.start()
+        try:
+            listen(self.process.stdout)
+            status = self.wait()
+            if self.serial_file and os.path.exists(self.serial_file):
+                with open(self.serial_file, "rb") as f:
+                    listen(f)
         except BaseException:
             self.close()
             raise
-        return self.wait()
+        return status
 
 
 class Terminal:

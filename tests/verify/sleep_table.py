@@ -34,7 +34,7 @@ MUTEX_WAKE = {
 	LOCK_EVENT(waitq_wake, wq, wq->lock.class);
 """),
     "woken_not_told": ("kernel/wait/waitq.c", """\
-	e->woken = true;
+	guarded(&wq->lock, e->woken) = true;
 	wait_is_over(""", """\
 	wait_is_over("""),
 }
