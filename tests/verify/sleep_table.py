@@ -86,12 +86,12 @@ MIXLOCK_ONCE = {
     "cleared_after_run": ("kernel/wait/mixlock.c", """\
 	atomic_xchg_u32(&w->queued, 0, acq_rel);
 	LOCK_EVENT(mixlock_run, m, m->pi.class);
-	t->posted_work = true;
-	*to = m->pi.class;
+	racy_write(t->posted_work, true, "a handler leaves it to the thread as it was");
+	racy_write(*to, m->pi.class, "as above");
 	fn(w);
 """, """\
-	t->posted_work = true;
-	*to = m->pi.class;
+	racy_write(t->posted_work, true, "a handler leaves it to the thread as it was");
+	racy_write(*to, m->pi.class, "as above");
 	fn(w);
 	atomic_xchg_u32(&w->queued, 0, acq_rel);
 """),
