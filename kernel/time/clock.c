@@ -32,22 +32,28 @@ uint64_t ns_to_ticks(uint64_t ns)
 	return scale_above(to_ticks, ns);
 }
 
+/* arch_time() of moment 0: the kernel's entry. In a hunt it is the machine's beginning: how long
+ * the firmware took depends on the length of the boot arguments, and must move nothing. */
+static uint64_t origin(void)
+{
+	return CONFIG_HUNT ? 0 : arch_info.entry_time;
+}
+
 uint64_t clock_now_ns(void)
 {
-	return scale_down(to_ns, arch_time() - arch_info.entry_time);
+	return scale_down(to_ns, arch_time() - origin());
 }
 
 uint64_t clock_time_to_ns(uint64_t time)
 {
-	return time > arch_info.entry_time ? ticks_to_ns(time - arch_info.entry_time) : 0;
+	return time > origin() ? ticks_to_ns(time - origin()) : 0;
 }
 
 uint64_t clock_ns_to_time(uint64_t ns)
 {
 	uint64_t ticks = ns_to_ticks(ns);
 
-	return ticks > UINT64_MAX - arch_info.entry_time ? UINT64_MAX
-							 : ticks + arch_info.entry_time;
+	return ticks > UINT64_MAX - origin() ? UINT64_MAX : ticks + origin();
 }
 
 void clock_delay_ns(uint64_t ns)

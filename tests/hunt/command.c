@@ -9,10 +9,10 @@
  *	hunt_chaos=1		during rounds locks take their rare ways by the seed, too
  *
  * The run must be a function of seed and schedule alone, not, say, of the length of the boot
- * arguments. So all preparation ends in a sleep until one fixed moment, BEGIN_NS after boot, when
- * every hart has long been idle, and in align_to_tick; and what runs from then on has no past that
- * the scheduler would count: the program's threads are made after it, and the runner is a real-time
- * thread.
+ * arguments. So all preparation ends in a sleep until one fixed moment, BEGIN_NS after power-on,
+ * when every hart has long been idle, and in align_to_tick; and what runs from then on has no past
+ *that the scheduler would count: the program's threads are made after it, and the runner is a
+ *real-time thread.
  *
  * Threads and rounds: each thread waits for its own gate, runs, and counts itself out. The runner
  * stays on the last hart, the program's threads begin with the first.
@@ -37,8 +37,9 @@
 #include "lib/string.h"
 #include "tests/hunt/engine.h"
 
-#define BEGIN_NS (40 * NS_PER_MS)
+#define BEGIN_NS (70 * NS_PER_MS)
 #define ROUND_PREPARATION_NS (200 * NS_PER_US)
+#define WAKE_NS (50 * NS_PER_US) /* more than it takes to be woken */
 #define SCHEDULE_TEXT_MAX 8192
 
 LINKSET_DECLARE(hunt_program, const struct hunt_program);
@@ -190,12 +191,16 @@ static const struct lock_thread *first_sleeper(void)
  * A timer of QEMU's comes so many ticks after it was programmed, to the instruction: so what was
  * left of the tick then is left of it now. Here the tick is used up: `cycle` counts instructions,
  * those before were `cycle` modulo 100 of its 100, so many are left out of 100 that do nothing.
+ * Before that all ticks up to `last` are: how many the way out of the sleep takes depends on where
+ * in a tick it begins.
  */
-static __attribute__((noinline)) void align_to_tick(void)
+static __attribute__((noinline)) void align_to_tick(uint64_t last)
 {
 	unsigned long skip, to;
 
 	irq_off();
+	while (arch_time() < last)
+		arch_pause();
 	__asm__ volatile(".option push\n\t.option norvc\n\t"
 			 "rdcycle %0\n\t"
 			 "remu %0, %0, %2\n\t"
@@ -216,16 +221,20 @@ static void settle_until(uint64_t deadline_ns)
 {
 	hunt_check(clock_now_ns() < deadline_ns, "the preparation took too long");
 	sched_sleep_until(deadline_ns, false);
-	align_to_tick();
+	align_to_tick(clock_ns_to_time(deadline_ns + WAKE_NS));
 }
 
 static void run_round(unsigned round)
 {
 	unsigned limit_us = program->limit_us ? program->limit_us : HUNT_LIMIT_US;
-	uint64_t begin = clock_now_ns() + ROUND_PREPARATION_NS;
-	uint64_t deadline = begin + limit_us * NS_PER_US;
+	uint64_t begin, deadline;
 	int err;
 
+	/* First what the round before left under way, a timer or a message, comes to its end: how
+	 * long the preparation takes must not decide whom it meets. */
+	settle_until(clock_now_ns() + ROUND_PREPARATION_NS);
+	begin = clock_now_ns() + ROUND_PREPARATION_NS;
+	deadline = begin + limit_us * NS_PER_US;
 	if (program->begin)
 		program->begin();
 	engine_round_prepare(round);

@@ -30,11 +30,13 @@
 
 static uint64_t base_seed;
 static unsigned nr_sched_harts;
-static bool listed;			  /* the entries were given as text */
-static struct entry entries[ENTRIES_MAX]; /* by round, then by hart, then by event */
+static bool listed; /* the entries were given as text */
+/* By round, then by hart, then by event. One more, for due_at to look at. */
+static struct entry entries[ENTRIES_MAX + 1];
 static unsigned nr_entries;
 /* Of this round: where the entries of each hart begin, and its next one. */
 static unsigned first_of[HUNT_HARTS + 1], position[HUNT_HARTS];
+static uint32_t due[HUNT_HARTS]; /* the event of that; UINT32_MAX: none */
 static unsigned priority[HUNT_HARTS];
 
 void schedule_init(uint64_t seed, unsigned harts)
@@ -66,6 +68,13 @@ static int insert(struct entry new)
 	return 0;
 }
 
+/* In as many instructions whether there is one or not: a drawn entry whose event never comes must
+ * cost what it costs not to have it, as in the list of those that were applied. */
+static uint32_t due_at(unsigned hart, unsigned at)
+{
+	return entries[at].event | -(uint32_t)(at == first_of[hart + 1]);
+}
+
 static void find_round(unsigned round)
 {
 	unsigned i = 0;
@@ -79,6 +88,8 @@ static void find_round(unsigned round)
 			i++;
 	}
 	first_of[HUNT_HARTS] = i;
+	for (unsigned hart = 0; hart < HUNT_HARTS; hart++)
+		due[hart] = due_at(hart, position[hart]);
 }
 
 static void shuffle_priorities(struct rng *rng)
@@ -225,9 +236,10 @@ const struct entry *schedule_next(unsigned hart, uint32_t event)
 {
 	unsigned at = position[hart];
 
-	if (at == first_of[hart + 1] || entries[at].event > event)
+	if (event < due[hart])
 		return NULL;
-	position[hart]++;
+	position[hart] = at + 1;
+	due[hart] = due_at(hart, at + 1);
 	entries[at].applied = true;
 	return &entries[at];
 }

@@ -62,6 +62,15 @@ def test_what_is_asked_of_a_run_does_not_change_it():
         {(plain.verdict, plain.event, plain.hash)}
 
 
+def test_a_list_of_what_was_applied_repeats_its_seed():
+    # Drawn entries whose event never came are not in the list: not even their cost may matter.
+    options = hunting.Options("handoff_fixed")
+    for seed in range(5, 17):
+        drawn = hunting.run(options, seed)
+        listed = hunting.run(options, seed, schedule=drawn.entries)
+        assert (seed, listed.event, listed.hash) == (seed, drawn.event, drawn.hash)
+
+
 def test_seeds_differ():
     options = hunting.Options("abba_fixed")
     assert len({hunting.run(options, seed).hash for seed in range(1, 7)}) == 6
