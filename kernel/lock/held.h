@@ -13,11 +13,11 @@
  *
  * `lock` is what makes a slot a record: NULL, it is none, whatever nr says; so the order of `lock`
  * and nr among themselves does not matter. Who sees a lock there sees, behind an acquire fence, the
- * fields that were stored before it. If the slot was emptied and filled anew meanwhile, and those
- * fields are the new record's, then the emptying came before them, and the second load of `lock`
- * gives something else; or the same lock, acquired again: then class is the same anyway, and pc,
- * since and flags are each of one of two acquires of it. A class is static, so even a torn pair
- * could be printed.
+ * fields that were stored before it. A look reads the fields before and after its second load of
+ * `lock`. If the first ones were of another record, then that one's were stored behind an emptying,
+ * so the second load gives a lock that came after it, and the fields behind that load are at least
+ * as new as that lock: the two differ in `since`, unless a slot is acquired twice within one tick.
+ * A class is static, so even a torn pair could be printed.
  *
  * A look counts at most HELD_MAX slots. It may miss a lock that is just being acquired or released,
  * and, while another is released out of order, see one twice or not at all.
@@ -106,12 +106,12 @@ static inline bool held_look(const struct held_lock *slot, struct held_lock *out
 	out->lock = lock;
 	held_copy(out, slot);
 	fence_acquire(); /* partner: held_pop */
-	/* Another lock may have had the slot in between and given it back to this one. */
-	if (held_load(slot->class) != out->class || held_load(slot->pc) != out->pc ||
-		held_load(slot->since) != out->since)
+	if (held_load(slot->lock) != lock)
 		return false;
-	fence_acquire(); /* partner: held_pop */
-	return held_load(slot->lock) == lock;
+	/* Another lock may have had the slot in between and given it back to this one. */
+	fence_acquire(); /* partner: held_push */
+	return held_load(slot->class) == out->class && held_load(slot->pc) == out->pc &&
+		held_load(slot->since) == out->since && held_load(slot->flags) == out->flags;
 }
 
 /* How many slots to look at. */

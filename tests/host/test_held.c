@@ -47,6 +47,11 @@ static void (*change_at_acquire)(void); /* comes once, at the next fence of a lo
 static unsigned skip_acquires;		/* ... after this many */
 static unsigned nr_looks, nr_torn;	/* of these handlers */
 
+/* The clock of the records. No moment comes twice: a looker that was away from its processor in
+ * the middle of a look must be able to tell a lock's next record from the one that it began with.
+ */
+static uint64_t nr_pushed;
+
 /* What a record of lock i says in its other fields. */
 static struct lock_class *class_of(unsigned i)
 {
@@ -55,7 +60,8 @@ static struct lock_class *class_of(unsigned i)
 
 static void push(unsigned i)
 {
-	held_push(owner.held, &owner.nr_held, &locks[i], class_of(i), 100 + i, i, 1000 + i);
+	held_push(owner.held, &owner.nr_held, &locks[i], class_of(i), 100 + i, i,
+		nr_pushed++ * LOCKS + i);
 }
 
 /* The record of lock i goes, wherever it is. */
@@ -75,7 +81,7 @@ static bool whole(const struct held_lock *look)
 	unsigned i = (unsigned)((const char *)look->lock - locks);
 
 	return i < LOCKS && look->class == class_of(i) && look->pc == 100 + i && look->flags == i &&
-		look->since == 1000 + i;
+		look->since % LOCKS == i;
 }
 
 static void at_release(void)
