@@ -168,8 +168,7 @@ KTEST(mix, freeing_it_while_a_work_thread_has_it_on_its_list_is_reported)
 	ktest_check(ktest_reports_seen() == 0, "also after mixlock_destroy");
 }
 
-/* ---- From a handler, behind work that takes its time ------------------------------------------
- */
+/* ---- From a handler, behind work that takes its time ----------------------------------------- */
 
 #define HANDLER_ITEMS 40
 
@@ -198,17 +197,24 @@ static void post_in_handler(void *arg)
 	ktest_check(mixlock_post(&relay.lock, &relay.item[0]));
 }
 
-KTEST(mix, thread_gets_at_once_what_waits_behind_other_work)
+/* Where a work thread waits in `gate` until that is open, a handler posts more than it may run. */
+static void post_behind_other_work(struct work *gate)
 {
 	struct hart_meta *h = harts[hart_mask_first(&harts_online)];
-	struct work gate;
 
 	relay_init();
 	mixwork_init(&relay.item[0], post_the_others);
-	work_init(&gate, wait_at_gate);
-	hart_call(h, queue_gate, &gate);
+	work_init(gate, wait_at_gate);
+	hart_call(h, queue_gate, gate);
 	wait_for_completion(&relay.entered);
 	hart_call(h, post_in_handler, NULL);
+}
+
+KTEST(mix, thread_gets_at_once_what_waits_behind_other_work)
+{
+	struct work gate;
+
+	post_behind_other_work(&gate);
 	ktest_check(seen(&relay.run) == MIXLOCK_HANDLER_MAX, "%u", seen(&relay.run));
 	ktest_check(is_passed());
 	mixlock_lock(&relay.lock);
@@ -228,15 +234,9 @@ KTEST(mix, thread_gets_at_once_what_waits_behind_other_work)
 /* Whose work thread does not come to it: the one that destroys the lock runs what is left. */
 KTEST(mix, no_post_is_lost_when_the_lock_is_destroyed)
 {
-	struct hart_meta *h = harts[hart_mask_first(&harts_online)];
 	struct work gate;
 
-	relay_init();
-	mixwork_init(&relay.item[0], post_the_others);
-	work_init(&gate, wait_at_gate);
-	hart_call(h, queue_gate, &gate);
-	wait_for_completion(&relay.entered);
-	hart_call(h, post_in_handler, NULL);
+	post_behind_other_work(&gate);
 	ktest_check(is_passed() && seen(&relay.run) == MIXLOCK_HANDLER_MAX);
 	mixlock_destroy(&relay.lock);
 	check_all_in_order(1, HANDLER_ITEMS - 1);
@@ -262,8 +262,7 @@ KTEST(mix, thread_with_interrupts_off_runs_as_few_as_a_handler)
 	wait_check_idle(&relay.lock.pi, "after the work thread");
 }
 
-/* ---- Whom it was passed to dies ---------------------------------------------------------------
- */
+/* ---- Whom it was passed to dies -------------------------------------------------------------- */
 
 static void end_when_told(void *arg)
 {

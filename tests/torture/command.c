@@ -31,8 +31,7 @@ static const char *kind_name(unsigned i)
 	return NULL;
 }
 
-/* ---- Points -----------------------------------------------------------------------------------
- */
+/* ---- Points ---------------------------------------------------------------------------------- */
 
 /* Does one of the words of `prefixes` begin `name`? */
 static bool is_of(const char *name, const char *prefixes)
@@ -77,11 +76,10 @@ static unsigned missed_points(const struct torture_kind *kind, bool narrow, bool
 	return missed;
 }
 
-/* ---- Runs -------------------------------------------------------------------------------------
- */
+/* ---- Runs ------------------------------------------------------------------------------------ */
 
 /* What one command asks for, and gets. */
-struct session {
+struct request {
 	const char *name;
 	size_t length;	  /* of the part that names kinds */
 	const char *twin; /* the beginning of twins' names; NULL: all of them, and the whole */
@@ -200,7 +198,7 @@ static bool run_twin(const struct torture_kind *kind, enum defect defect, uint64
 	return ok;
 }
 
-static unsigned run_twins(const struct torture_kind *kind, struct session *s)
+static unsigned run_twins(const struct torture_kind *kind, struct request *s)
 {
 	unsigned runs = 0;
 
@@ -214,7 +212,7 @@ static unsigned run_twins(const struct torture_kind *kind, struct session *s)
 	return runs;
 }
 
-static void run_kind(const struct torture_kind *kind, struct session *s, uint64_t ns)
+static void run_kind(const struct torture_kind *kind, struct request *s, uint64_t ns)
 {
 	unsigned runs = 0;
 
@@ -240,9 +238,9 @@ static void list_kinds(void)
 	}
 }
 
-static void session_body(void *arg)
+static void request_body(void *arg)
 {
-	struct session *s = arg;
+	struct request *s = arg;
 	bool all = s->length == 3 && strncmp(s->name, "all", 3) == 0;
 	uint64_t ns = s->seconds * NS_PER_SEC / (all ? linkset_size(torture) : 1);
 
@@ -259,7 +257,7 @@ static void session_body(void *arg)
 
 static int cmd_torture(int argc, char **argv)
 {
-	struct session s = {.seed = arch_time()};
+	struct request s = {.seed = arch_time()};
 	struct thread *t;
 
 	if (shell_max_args(argc, argv, 4))
@@ -275,7 +273,7 @@ static int cmd_torture(int argc, char **argv)
 		(argc > 3 && shell_number("torture", argv[3], 0, UINT64_MAX, &s.seed)))
 		return -EINVAL;
 	/* In a thread of its own: the shell's holds a lock, under which no kind should wake. */
-	t = thread_spawn("torture", session_body, &s);
+	t = thread_spawn("torture", request_body, &s);
 	if (!t)
 		return -ENOMEM;
 	thread_join(t, NULL);
