@@ -86,8 +86,7 @@ INLINE uint64_t count_hold(struct lock_class *class, const struct held_lock *min
 	return now;
 }
 
-/* ---- Irqlocks ----------------------------------------------------------------------------------
- */
+/* ---- Irqlocks -------------------------------------------------------------------------------- */
 
 /* In a thread; a handler comes after its interrupt, posted work as well: the slow way knows. */
 INLINE bool check_irqlock_plain(
@@ -188,8 +187,7 @@ INLINE bool check_irqlock_release(
 	return true;
 }
 
-/* ---- Sleeping and mixed locks ------------------------------------------------------------------
- */
+/* ---- Sleeping and mixed locks ---------------------------------------------------------------- */
 
 /* A thread that may sleep, and whose run keeps no history. */
 INLINE bool plain_thread(const struct lock_thread *t)

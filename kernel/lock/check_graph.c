@@ -45,8 +45,7 @@ static atomic_u32 edges_left = {UINT32_MAX};
 static struct node nodes[GRAPH_NODES];
 static atomic_u32 nr_nodes;
 
-/* ---- Nodes -------------------------------------------------------------------------------------
- */
+/* ---- Nodes ----------------------------------------------------------------------------------- */
 
 static unsigned slot_of(const void *key)
 {
@@ -93,8 +92,7 @@ unsigned graph_nr_nodes(void)
 	return atomic_load_u32(&nr_nodes, relaxed);
 }
 
-/* ---- Edges -------------------------------------------------------------------------------------
- */
+/* ---- Edges ----------------------------------------------------------------------------------- */
 
 /* One that a test gave back, or a new one; NULL: none. It is the caller's. */
 static struct entry *take_entry(unsigned from)
@@ -203,8 +201,7 @@ void graph_for_each_edge(void (*fn)(const struct graph_edge *edge, void *arg), v
 	}
 }
 
-/* ---- Search ------------------------------------------------------------------------------------
- */
+/* ---- Search ---------------------------------------------------------------------------------- */
 
 /* States are node * 2 + (asked for with R only). Wide: first by distance, so the cycle that is
  * found is a shortest one. */
@@ -353,8 +350,7 @@ bool graph_cycle(
 	return true;
 }
 
-/* ---- For tests ---------------------------------------------------------------------------------
- */
+/* ---- For tests ------------------------------------------------------------------------------- */
 
 /* The bits of a word of `known` that speak of nodes of the set. */
 static uint32_t bits_of(const uint32_t set[GRAPH_WORDS], unsigned word)

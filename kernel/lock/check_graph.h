@@ -155,8 +155,7 @@ unsigned graph_nr_nodes(void);
 /* What a node is called in reports, without spaces; returns name. */
 const char *graph_node_name(unsigned node, char *name, size_t size);
 
-/* ---- For tests ---------------------------------------------------------------------------------
- */
+/* ---- For tests ------------------------------------------------------------------------------- */
 
 /* Forgets every edge that begins or ends at a node of the set. Nobody adds one meanwhile. */
 void graph_forget(const uint32_t nodes[GRAPH_WORDS]);

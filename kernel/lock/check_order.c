@@ -68,8 +68,7 @@ static unsigned node_of_thing(enum graph_node_kind kind, const void *thing)
 	return node;
 }
 
-/* ---- Edges -------------------------------------------------------------------------------------
- */
+/* ---- Edges ----------------------------------------------------------------------------------- */
 
 static void report_cycle(struct asking *a, enum report_kind kind, const struct graph_path *path)
 {
@@ -269,8 +268,7 @@ void order_irqs_on(const struct held_lock *held, unsigned nr)
 	}
 }
 
-/* ---- Runs and events ---------------------------------------------------------------------------
- */
+/* ---- Runs and events ------------------------------------------------------------------------- */
 
 static uint16_t *run_node_here(void)
 {

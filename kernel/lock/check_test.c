@@ -14,8 +14,7 @@ static struct simulation {
 	uint8_t simulated;
 } simulations[LOCKTEST_SIMULATIONS];
 
-/* ---- Forgetting --------------------------------------------------------------------------------
- */
+/* ---- Forgetting ------------------------------------------------------------------------------ */
 
 static void put_class(uint32_t set[GRAPH_WORDS], const struct lock_class *class)
 {
@@ -54,8 +53,7 @@ void locktest_forget_all(void)
 	graph_forget(set);
 }
 
-/* ---- Simulation --------------------------------------------------------------------------------
- */
+/* ---- Simulation ------------------------------------------------------------------------------ */
 
 static struct simulation *simulation_of(const struct lock_hart *h)
 {
@@ -134,8 +132,7 @@ void locktest_irq_exit(void)
 	h->in_irq = IRQ_NONE;
 }
 
-/* ---- Raw ---------------------------------------------------------------------------------------
- */
+/* ---- Raw ------------------------------------------------------------------------------------- */
 
 static bool acquire_raw(const void *lock, struct lock_class *class, unsigned flags, uintptr_t pc)
 {
@@ -168,8 +165,7 @@ void locktest_release_raw(const void *lock, struct lock_class *class, unsigned f
 	check_release_slow(lock, class, flags | CHECK_RAW, (uintptr_t)__builtin_return_address(0));
 }
 
-/* ---- Tables ------------------------------------------------------------------------------------
- */
+/* ---- Tables ---------------------------------------------------------------------------------- */
 
 void locktest_limit(unsigned edges)
 {

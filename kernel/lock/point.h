@@ -15,8 +15,9 @@
  *          then, and points take a moment longer, windows long and often: what happens only if
  *          somebody comes between two instructions does. For each seed some occasions are
  *          frequent and others rare. What is forced must be something the protocol allows at any
- *time: a try that fails, a sleep that ends for no reason, a slow way. hunt   Each point is an event
- *of a schedule (lock_point_hook, tests/hunt): the hart may be held up there while others run.
+ *          time: a try that fails, a sleep that ends for no reason, a slow way.
+ *   hunt   Each point is an event of a schedule (lock_point_hook, tests/hunt): the hart may be held
+ *          up there while others run.
  *
  * Where points may stand: anywhere in kernel/lock and kernel/wait, SIE as it is, any lock held,
  * except between a look and the wfi that relies on it (use LOCK_SLEEP around the wfi) and in what a

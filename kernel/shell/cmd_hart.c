@@ -2,11 +2,13 @@
 /*
  * `hart`: the life of harts, from the shell.
  *
- *	hart stop N [-f]			takes it out; -f: also with threads that are pinned
- *to it hart start N hart suspend N [KIND] [-f]		KIND: retentive (the default) or
- *non-retentive hart resume N hart poke N				a bare software interrupt: a
- *suspended hart stays suspended hart status				a line for each hart pin
- *[THREAD HARTS]			which threads are pinned; pins one (cmd_hart_pin.c)
+ *	hart stop N [-f]		takes it out; -f: also with threads that are pinned to it
+ *	hart start N			takes it in again
+ *	hart suspend N [KIND] [-f]	KIND: retentive (the default) or non-retentive
+ *	hart resume N
+ *	hart poke N			a bare software interrupt: a suspended hart stays suspended
+ *	hart status			a line for each hart
+ *	hart pin [THREAD HARTS]		which threads are pinned; pins one (cmd_hart_pin.c)
  *
  * Whatever is wrong gets one line, and nothing has changed then.
  */

@@ -31,13 +31,15 @@
  *
  * Nothing is lost:
  *	threads		5: under the lock of the run queue they are in; sleepers are placed
- *elsewhere when they wake up work		4: claimed items are linked into an open queue, or
- *moved posts		stay on their mixed lock, which is no hart's; the rest of a queue that was
+ *			elsewhere when they wake up
+ *	work		4: claimed items are linked into an open queue, or moved
+ *	posts		stay on their mixed lock, which is no hart's; the rest of a queue that was
  *			left to the work thread is an item of work
  *	calls		6: a mailbox closes only when it is empty, and refuses afterwards
  *	timers		6: after the last handler that could start one there
  *	interrupts	3: pending ones are the controller's, and go with the route; claimed ones
- *are completed where they were claimed pages		7
+ *			are completed where they were claimed
+ *	pages		7
  *
  * A hart comes (kernel/hart/start.c, leave.c): it joins, its interrupts come back (irq_enter_hart),
  * it accepts threads, and those that are bound to it return; the caller opens its work queue last.

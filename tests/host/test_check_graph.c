@@ -227,8 +227,7 @@ static void forgetting_takes_what_touches_the_set_and_gives_its_room_back(void *
 	assert_int_equal(edges, 1);
 }
 
-/* ---- Together ----------------------------------------------------------------------------------
- */
+/* ---- Together -------------------------------------------------------------------------------- */
 
 static pthread_barrier_t together;
 static unsigned ring_size;

@@ -11,8 +11,8 @@
  * The run must be a function of seed and schedule alone, not, say, of the length of the boot
  * arguments. So all preparation ends in a sleep until one fixed moment, BEGIN_NS after power-on,
  * when every hart has long been idle, and in align_to_tick; and what runs from then on has no past
- *that the scheduler would count: the program's threads are made after it, and the runner is a
- *real-time thread.
+ * that the scheduler would count: the program's threads are made after it, and the runner is a
+ * real-time thread.
  *
  * Threads and rounds: each thread waits for its own gate, runs, and counts itself out. The runner
  * stays on the last hart, the program's threads begin with the first.
@@ -70,8 +70,7 @@ static void list_programs(void)
 			p->within, p->help);
 }
 
-/* ---- The end ----------------------------------------------------------------------------------
- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 /* As the host put it, which knows what else belongs to it. */
 static void tell_replay(void (*out)(const char *fmt, ...))
@@ -97,8 +96,7 @@ static void print_result(int status)
 
 static const struct power_device printer = {.name = "hunt", .off = print_result};
 
-/* ---- The boot arguments -----------------------------------------------------------------------
- */
+/* ---- The boot arguments ---------------------------------------------------------------------- */
 
 static int read_options(uint64_t *stop)
 {
@@ -121,8 +119,7 @@ static int read_options(uint64_t *stop)
 	return 0;
 }
 
-/* ---- Rounds -----------------------------------------------------------------------------------
- */
+/* ---- Rounds ---------------------------------------------------------------------------------- */
 
 static void thread_body(void *arg)
 {

@@ -110,8 +110,7 @@ static void set_doing(enum hart_doing doing)
 	atomic_store_u32(&engine_harts[lock_hart()->index].doing, doing, relaxed);
 }
 
-/* ---- Entries of the schedule ------------------------------------------------------------------
- */
+/* ---- Entries of the schedule ----------------------------------------------------------------- */
 
 static void apply(struct engine_hart *e, const struct entry *entry)
 {
@@ -149,8 +148,7 @@ static void follow_schedule(unsigned me)
 		arch_timer_pull(e->irq_due);
 }
 
-/* ---- Hooks ------------------------------------------------------------------------------------
- */
+/* ---- Hooks ----------------------------------------------------------------------------------- */
 
 /* A panic prints and switches off; what the others still do belongs to no run. */
 static bool somebody_panics(void)
@@ -245,8 +243,7 @@ static void at_irq(void)
 	atomic_store_bool(&e->in_handler, false, relaxed);
 }
 
-/* ---- Beginning and end ------------------------------------------------------------------------
- */
+/* ---- Beginning and end ----------------------------------------------------------------------- */
 
 void engine_arm(const struct hunt_program *p, void (*body)(void *arg), uint64_t stop)
 {

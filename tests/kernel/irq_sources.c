@@ -119,8 +119,7 @@ KTEST(irq, a_source_that_changes_harts_loses_no_interrupt)
 	alarm_close();
 }
 
-/* ---- Taking handlers away ----------------------------------------------------------------------
- */
+/* ---- Taking handlers away -------------------------------------------------------------------- */
 
 static atomic_u32 inside, leave, begun, gone;
 

@@ -75,8 +75,7 @@ static void run_thread(void (*fn)(void *arg))
 	thread_join(t, NULL);
 }
 
-/* ---- Locks -------------------------------------------------------------------------------------
- */
+/* ---- Locks ----------------------------------------------------------------------------------- */
 
 static void b_then_a_body(void *arg unused_arg)
 {
@@ -154,8 +153,7 @@ static void handler_tries_mix(void) UNCHECKED_LOCKING
 }
 GRAPH_TEST(a_handler_that_tries_a_mixed_lock_is_silent, KIND_IRQ, 0, handler_tries_mix)
 
-/* ---- Waits that are no locks -------------------------------------------------------------------
- */
+/* ---- Waits that are no locks ----------------------------------------------------------------- */
 
 static void take_a(void *arg unused_arg) UNCHECKED_LOCKING
 {
@@ -319,8 +317,7 @@ static void synchronize_with_its_lock_held(void) UNCHECKED_LOCKING
 GRAPH_TEST(a_grace_period_with_a_lock_held_that_what_it_ends_takes_is_reported, KIND_ORDER, 1,
 	synchronize_with_its_lock_held)
 
-/* ---- Handlers that are waited for --------------------------------------------------------------
- */
+/* ---- Handlers that are waited for ------------------------------------------------------------ */
 
 static struct timer timer;
 static void timer_takes_spin(struct timer *t unused_arg) UNCHECKED_LOCKING
@@ -366,8 +363,7 @@ static void call_with_a_mutex_held(void) UNCHECKED_LOCKING
 }
 GRAPH_TEST(a_call_of_a_hart_with_a_mutex_held_is_silent, KIND_ORDER, 0, call_with_a_mutex_held)
 
-/* ---- What is kept ------------------------------------------------------------------------------
- */
+/* ---- What is kept ---------------------------------------------------------------------------- */
 
 struct look {
 	unsigned from, to, found;

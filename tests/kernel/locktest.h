@@ -23,8 +23,7 @@
 #include "kernel/wait/mutex.h"
 #include "kernel/wait/rwmutex.h"
 
-/* ---- What must come ---------------------------------------------------------------------------
- */
+/* ---- What must come -------------------------------------------------------------------------- */
 
 #define SILENT '.'
 #define CONTEXT 'C'
@@ -38,8 +37,7 @@
 #define NO_CASE ' ' /* the row says nothing about this column */
 extern const char locktest_letters[KIND_COUNT];
 
-/* ---- Kinds of lock, the columns of most tables ------------------------------------------------
- */
+/* ---- Kinds of lock, the columns of most tables ----------------------------------------------- */
 
 enum locktest_kind {
 	LT_IRQLOCK,
@@ -54,8 +52,7 @@ enum locktest_kind {
 };
 extern const char *const locktest_kind_names[LT_KINDS];
 
-/* ---- Locks of the cases -----------------------------------------------------------------------
- */
+/* ---- Locks of the cases ---------------------------------------------------------------------- */
 
 /* Each letter is a class; X1 and X2, Y1 and Y2 are two locks of one class. */
 enum locktest_name {
@@ -113,8 +110,7 @@ void locktest_locks_reset(void);
  * a spinning one, behind both. */
 void locktest_set_ranks(enum locktest_kind kind);
 
-/* ---- Running cases ----------------------------------------------------------------------------
- */
+/* ---- Running cases --------------------------------------------------------------------------- */
 
 #define LOCKTEST_VERDICT_MAX 32
 
@@ -135,8 +131,7 @@ void locktest_cell(char want, void (*body)(const void *arg), const void *arg);
 void locktest_is_of_linux(void);
 void locktest_row_end(void);
 
-/* ---- Scripts ----------------------------------------------------------------------------------
- */
+/* ---- Scripts --------------------------------------------------------------------------------- */
 
 /*
  * A row of cases in the columns of locktest_kind_names. `script`: see locktest_script.c; where it
@@ -159,8 +154,7 @@ bool locktest_run_script(
 /* From now on scripts run with ranked classes, or not. */
 void locktest_ranked(bool ranked);
 
-/* ---- The tables -------------------------------------------------------------------------------
- */
+/* ---- The tables ------------------------------------------------------------------------------ */
 
 void locktest_linux_rows(void);
 void locktest_context_rows(void);

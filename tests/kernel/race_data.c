@@ -151,8 +151,7 @@ KTEST(race, counter_under_the_lock_of_another_instance_is_reported)
 	expect_race(count_under_any_instance);
 }
 
-/* ---- A counter of a thread and of its hart's handler ------------------------------------------
- */
+/* ---- A counter of a thread and of its hart's handler ----------------------------------------- */
 
 #define TICK_NS (50 * KTEST_SLOW * NS_PER_US)
 
@@ -209,8 +208,7 @@ KTEST(race, counter_of_a_thread_and_its_handler_under_a_lock_is_silent)
 	with_ticks(expect_silence_on, count_locked_under_ticks);
 }
 
-/* ---- Marks ------------------------------------------------------------------------------------
- */
+/* ---- Marks ----------------------------------------------------------------------------------- */
 
 /* A marked reader beside a writer under the lock: it says itself that it races. */
 static void count_and_peek(unsigned i)

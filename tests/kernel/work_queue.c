@@ -350,8 +350,7 @@ KTEST(work, queue_that_closes_hands_its_work_on)
 	ktest_check(seen(&bench.run) == ITEMS + 1 && seen(&ran_there) == 1);
 }
 
-/* ---- A worker that dies -----------------------------------------------------------------------
- */
+/* ---- A worker that dies ---------------------------------------------------------------------- */
 
 WAIT_TEST_CLASS(test_work_mutex_class, "test.work.mutex");
 static struct mutex left_locked;

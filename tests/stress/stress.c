@@ -102,8 +102,7 @@ unsigned stress_workers(void)
 	return MIN(2 * hart_mask_weight(&harts_online), (unsigned)STRESS_WORKERS_MAX);
 }
 
-/* ---- All at once ------------------------------------------------------------------------------
- */
+/* ---- All at once ----------------------------------------------------------------------------- */
 
 #define PROGRAMS_MAX 32
 

@@ -172,8 +172,7 @@ void torture_strand(void)
 		sched_sleep_ns(STRANDED_NAP_NS);
 }
 
-/* ---- Interrupts ------------------------------------------------------------------------------
- */
+/* ---- Interrupts ------------------------------------------------------------------------------ */
 
 void torture_interrupt(enum torture_count source, struct rng *rng)
 {

@@ -35,8 +35,7 @@ DEFINE_LOCK_CLASS(completion_class, .name = "torture_completion", .rank = RANK_W
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 1000,
 	.protects = "what a worker waits for");
 
-/* ---- semaphore --------------------------------------------------------------------------------
- */
+/* ---- semaphore ------------------------------------------------------------------------------- */
 
 static struct {
 	struct semaphore places, tokens;
@@ -169,8 +168,7 @@ TORTURE(semaphore, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ | POST_TWICE
 	.end = sem_end, .step = sem_step, .handler = sem_handler, .mortal = sem_mortal,
 	.unwind = sem_unwind);
 
-/* ---- completion -------------------------------------------------------------------------------
- */
+/* ---- completion ------------------------------------------------------------------------------ */
 
 /* On the stack of who asks. */
 struct question {

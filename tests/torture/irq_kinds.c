@@ -44,8 +44,7 @@ static void end(void)
 
 #define IRQ_KIND .begin = begin, .end = end, .step = set_step, .handler = set_handler
 
-/* ---- irqlock ----------------------------------------------------------------------------------
- */
+/* ---- irqlock --------------------------------------------------------------------------------- */
 
 static void init_queue(unsigned i)
 {
@@ -98,8 +97,7 @@ TORTURE(irqlock_fifo, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ,
 TORTURE(irqlock_tas, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ, .help = "irqlock: test and set",
 	.points = "", .unfair = true, .arg = &tas_ops, IRQ_KIND);
 
-/* ---- irqrwlock --------------------------------------------------------------------------------
- */
+/* ---- irqrwlock ------------------------------------------------------------------------------- */
 
 static void init_rw(unsigned i)
 {

@@ -23,8 +23,7 @@
 #include "lib/string.h"
 #include "tests/torture/torture.h"
 
-/* ---- seqlock ----------------------------------------------------------------------------------
- */
+/* ---- seqlock --------------------------------------------------------------------------------- */
 
 #define WORDS 6
 
@@ -141,8 +140,7 @@ TORTURE(seqlock, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ | TOO_EARLY,
 	.help = "seqlock: writers in handlers, readers without locks", .points = "seqlock_",
 	.begin = seq_begin, .end = seq_end, .step = seq_step, .handler = seq_handler);
 
-/* ---- work -------------------------------------------------------------------------------------
- */
+/* ---- work ------------------------------------------------------------------------------------ */
 
 #define ITEMS 8
 
@@ -280,8 +278,7 @@ TORTURE(work, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ | POST_LOST | POST_TWICE |
 	.begin = work_kind_begin, .end = work_kind_end, .step = work_kind_step,
 	.handler = work_kind_handler);
 
-/* ---- qs ---------------------------------------------------------------------------------------
- */
+/* ---- qs -------------------------------------------------------------------------------------- */
 
 #define OBJECTS 64
 #define ALIVE 0x600du

@@ -94,8 +94,7 @@ void set_change(unsigned box)
 	close_box(&e);
 }
 
-/* ---- The locks, and their twins' --------------------------------------------------------------
- */
+/* ---- The locks, and their twins' ------------------------------------------------------------- */
 
 /* `w`: NULL in a handler and for mortals. True: the twin decided, *got. */
 static bool twin_takes(struct worker *w, struct rng *rng, struct set_entry *e, bool *got)
@@ -148,8 +147,7 @@ static void give(struct rng *rng, struct set_entry *e)
 		atomic_store_bool(&boxes[e->box].withheld, true, release);
 }
 
-/* ---- Visits -----------------------------------------------------------------------------------
- */
+/* ---- Visits ---------------------------------------------------------------------------------- */
 
 static enum set_how some_how(struct rng *rng)
 {

@@ -22,8 +22,7 @@ static struct wait_limit limit_of(const struct set_entry *e)
 	return e->how == HOW_INTR ? WAIT_INTR : WAIT_UNTIL(e->deadline_ns);
 }
 
-/* ---- mutex ------------------------------------------------------------------------------------
- */
+/* ---- mutex ----------------------------------------------------------------------------------- */
 
 static void init_mutex(unsigned i)
 {
@@ -75,8 +74,7 @@ TORTURE(mutex, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ,
 	.help = "mutex: owner, inheritance, hand-off", .points = "mutex_ pi_ abandon_",
 	.arg = &mutex_ops, SET_KIND, SET_KIND_SLEEPS);
 
-/* ---- rwmutex ----------------------------------------------------------------------------------
- */
+/* ---- rwmutex --------------------------------------------------------------------------------- */
 
 static void init_rwmutex(unsigned i)
 {

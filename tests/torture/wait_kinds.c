@@ -35,8 +35,7 @@ DEFINE_LOCK_CLASS(inbox_class, .name = "torture_inbox", .rank = RANK_TEST_MIX,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 10000,
 	.protects = "letters that arrived");
 
-/* ---- waitq ------------------------------------------------------------------------------------
- */
+/* ---- waitq ----------------------------------------------------------------------------------- */
 
 static struct ring {
 	struct waitq wq;
@@ -186,8 +185,7 @@ TORTURE(waitq, LOST_WAKEUP | UNFAIR | LEAKS_IRQ | TOO_EARLY,
 	.begin = waitq_kind_begin, .end = waitq_kind_end, .step = waitq_kind_step,
 	.handler = waitq_kind_handler, .mortal = waitq_kind_mortal, .unwind = waitq_kind_unwind);
 
-/* ---- condvar ----------------------------------------------------------------------------------
- */
+/* ---- condvar --------------------------------------------------------------------------------- */
 
 #define PIPE_SIZE 2
 

@@ -77,8 +77,7 @@ void program_hart(unsigned index);
 /* All have returned. Hart 0, alone. */
 void program_check(void);
 
-/* ---- machine_threads.c, machine_relacy.cc ------------------------------------------------------
- */
+/* ---- machine_threads.c, machine_relacy.cc ---------------------------------------------------- */
 
 unsigned backend_index(void);
 unsigned backend_random(unsigned n);
