@@ -39,9 +39,6 @@ DEFINE_LOCK_CLASS(cache_class, .name = "slab", .rank = RANK_SLAB,
 struct slab_cache slab_caches[SLAB_CACHES_MAX];
 
 static bool grow(struct slab_cache *c);
-static void link_partial(struct slab_cache *c, struct page *slab) REQUIRES(&c->lock);
-static void unlink_partial(struct slab_cache *c, struct page *slab) REQUIRES(&c->lock);
-static uint32_t cut_empty(struct slab_cache *c, unsigned keep) REQUIRES(&c->lock);
 static void free_slabs(uint32_t chain);
 static struct page *slab_of(const struct slab_cache *c, const void *obj);
 
@@ -78,7 +75,7 @@ void slab_destroy(struct slab_cache *c)
 	irqlock_acquire(&c->lock);
 	if (c->objects)
 		panic("slab cache %s is destroyed with %zu objects in use", c->name, c->objects);
-	empty = cut_empty(c, 0);
+	empty = slab_cut_empty(c, 0);
 	irqlock_release(&c->lock);
 	free_slabs(empty);
 	/* release: the cache is left alone before the slot is given out again. */
@@ -99,7 +96,7 @@ unsigned slab_take(struct slab_cache *c, void **objs, unsigned n)
 			objs[got++] = slab_page_take(&c->shape, slab, page_virt(slab));
 			c->objects++;
 			if (slab->free_head == SLAB_NONE)
-				unlink_partial(c, slab);
+				slab_unlink_partial(c, slab);
 		}
 		irqlock_release(&c->lock);
 	} while (got == 0 && grow(c));
@@ -118,11 +115,11 @@ void slab_put(struct slab_cache *c, void **objs, unsigned n)
 		slab_page_put(&c->shape, slab, page_virt(slab), objs[i]);
 		c->objects--;
 		if (was_full)
-			link_partial(c, slab);
+			slab_link_partial(c, slab);
 		if (slab->in_use == 0)
 			c->nr_empty++;
 	}
-	empty = c->nr_empty > EMPTY_KEPT ? cut_empty(c, EMPTY_KEPT) : BUDDY_NONE;
+	empty = c->nr_empty > EMPTY_KEPT ? slab_cut_empty(c, EMPTY_KEPT) : BUDDY_NONE;
 	irqlock_release(&c->lock);
 	free_slabs(empty);
 }
@@ -145,7 +142,7 @@ void slab_trim_cache(struct slab_cache *c)
 	uint32_t empty;
 
 	irqlock_acquire(&c->lock);
-	empty = cut_empty(c, 0);
+	empty = slab_cut_empty(c, 0);
 	irqlock_release(&c->lock);
 	free_slabs(empty);
 }
@@ -192,13 +189,12 @@ static bool grow(struct slab_cache *c)
 	irqlock_acquire(&c->lock);
 	c->nr_slabs++;
 	c->nr_empty++;
-	link_partial(c, slab);
+	slab_link_partial(c, slab);
 	irqlock_release(&c->lock);
 	return true;
 }
 
-/* Gives up slabs without objects, all but `keep`; returns them as a chain. */
-static uint32_t cut_empty(struct slab_cache *c, unsigned keep)
+uint32_t slab_cut_empty(struct slab_cache *c, unsigned keep)
 {
 	uint32_t chain = BUDDY_NONE, next;
 
@@ -209,7 +205,7 @@ static uint32_t cut_empty(struct slab_cache *c, unsigned keep)
 		next = slab->next;
 		if (slab->in_use)
 			continue;
-		unlink_partial(c, slab);
+		slab_unlink_partial(c, slab);
 		c->nr_empty--;
 		c->nr_slabs--;
 		slab->next = chain;
@@ -245,7 +241,7 @@ static struct page *slab_of(const struct slab_cache *c, const void *obj)
 	return page - (page_frame(page) & mask);
 }
 
-static void link_partial(struct slab_cache *c, struct page *slab)
+void slab_link_partial(struct slab_cache *c, struct page *slab)
 {
 	uint32_t frame = page_frame(slab);
 
@@ -256,7 +252,7 @@ static void link_partial(struct slab_cache *c, struct page *slab)
 	c->partial = frame;
 }
 
-static void unlink_partial(struct slab_cache *c, struct page *slab)
+void slab_unlink_partial(struct slab_cache *c, struct page *slab)
 {
 	check_guarded(&c->lock, __func__);
 	if (slab->prev == BUDDY_NONE)

@@ -48,6 +48,11 @@ void slab_put(struct slab_cache *c, void **objs, unsigned n);
 /* Panics unless obj is an object of c. */
 void slab_check_owner(struct slab_cache *c, const void *obj);
 struct slab_cache *slab_cache_of(const struct page *page);
+/* Files a slab among those with a free object, and takes it out; gives up slabs without objects,
+ * all but `keep`, and returns them as a chain. */
+void slab_link_partial(struct slab_cache *c, struct page *slab) REQUIRES(&c->lock);
+void slab_unlink_partial(struct slab_cache *c, struct page *slab) REQUIRES(&c->lock);
+uint32_t slab_cut_empty(struct slab_cache *c, unsigned keep) REQUIRES(&c->lock);
 /* Gives back slabs without objects. */
 void slab_trim_cache(struct slab_cache *c);
 /* Gives the objects in all harts' magazines of c back to its slabs. */

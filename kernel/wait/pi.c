@@ -86,8 +86,10 @@ static struct pilock *donor_of(const struct rbnode *node)
 
 struct pilock *pi_first_donor(const struct thread *t)
 {
-	struct rbnode *first = rbtree_first(&t->pi_waiters);
+	struct rbnode *first;
 
+	check_guarded(pi_lock_of(t), __func__);
+	first = rbtree_first(&t->pi_waiters);
 	return first ? donor_of(first) : NULL;
 }
 
@@ -121,10 +123,8 @@ void pi_retract_wait(unused_arg struct waitq *wq, struct wait_entry *e)
 static bool recompute(struct thread *t)
 {
 	struct pilock *first = pi_first_donor(t);
-	uint8_t prio;
+	uint8_t prio = own_of(t->prio);
 
-	check_guarded(pi_lock_of(t), __func__);
-	prio = own_of(t->prio);
 	if (first)
 		prio = MAX(prio, first->donated);
 	if (prio == own_of(t->prio_effective))

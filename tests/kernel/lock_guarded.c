@@ -5,7 +5,10 @@
  * check.h); here each is entered with the lock of another instance, and must say so, and with its
  * own, and must be silent.
  */
+#include "kernel/mm/page_range.h"
+#include "kernel/mm/slab_internal.h"
 #include "kernel/sched/runq.h"
+#include "kernel/sched/table.h"
 #include "kernel/wait/mixlock.h"
 #include "kernel/wait/mutex.h"
 #include "kernel/wait/pi.h"
@@ -142,4 +145,97 @@ static void take_away_inheritance(void) UNCHECKED_LOCKING
 KTEST(guarded, a_lock_gives_priority_back_under_its_own_lock)
 {
 	expect_instance(mutex_lock_of, take_away_inheritance);
+}
+
+/* ---- What threads inherit -------------------------------------------------------------------- */
+
+static const struct thread *inheriting[2]; /* of two shards */
+
+static struct irqlock *pi_lock_of_thread(unsigned i)
+{
+	return pi_lock_of(inheriting[i]);
+}
+
+static void look_at_donors(void) UNCHECKED_LOCKING
+{
+	pi_first_donor(inheriting[0]);
+}
+
+/* Slots of the thread table are there for ever; whether somebody runs in them does not matter. */
+static void choose_threads(void)
+{
+	inheriting[0] = current_thread();
+	for (unsigned i = 0; i < thread_table_end(); i++) {
+		inheriting[1] = thread_table_peek(i);
+		if (inheriting[1] && pi_lock_of(inheriting[1]) != pi_lock_of(inheriting[0]))
+			return;
+	}
+	ktest_fail(__FILE__, __LINE__, "all threads share one shard");
+}
+
+KTEST(guarded, what_a_thread_inherits_is_looked_at_under_the_lock_of_its_shard)
+{
+	choose_threads();
+	if (!ktest_failed())
+		expect_instance(pi_lock_of_thread, look_at_donors);
+}
+
+/* ---- Slabs ----------------------------------------------------------------------------------- */
+
+static struct slab_cache *caches[2];
+static struct page *slab; /* of nobody: it holds no objects */
+
+static struct irqlock *cache_lock_of(unsigned i)
+{
+	return &caches[i]->lock;
+}
+
+static void link_slab(void) UNCHECKED_LOCKING
+{
+	caches[0]->partial = BUDDY_NONE;
+	slab_link_partial(caches[0], slab);
+	caches[0]->partial = BUDDY_NONE;
+}
+
+static void unlink_slab(void) UNCHECKED_LOCKING
+{
+	slab->prev = slab->next = BUDDY_NONE;
+	caches[0]->partial = page_frame(slab);
+	slab_unlink_partial(caches[0], slab);
+}
+
+static void cut_slabs(void) UNCHECKED_LOCKING
+{
+	slab_cut_empty(caches[0], 0);
+}
+
+static void with_caches(void (*body)(void))
+{
+	caches[0] = slab_create("guarded.0", 64, 16);
+	caches[1] = slab_create("guarded.1", 64, 16);
+	slab = page_alloc(0, 0);
+	if (caches[0] && caches[1] && slab)
+		expect_instance(cache_lock_of, body);
+	else
+		ktest_fail(__FILE__, __LINE__, "no memory");
+	if (slab)
+		page_free(slab);
+	for (unsigned i = 0; i < ARRAY_SIZE(caches); i++)
+		if (caches[i])
+			slab_destroy(caches[i]);
+}
+
+KTEST(guarded, a_slab_cache_takes_slabs_under_its_own_lock)
+{
+	with_caches(link_slab);
+}
+
+KTEST(guarded, a_slab_cache_leaves_slabs_under_its_own_lock)
+{
+	with_caches(unlink_slab);
+}
+
+KTEST(guarded, a_slab_cache_gives_slabs_up_under_its_own_lock)
+{
+	with_caches(cut_slabs);
 }
