@@ -24,8 +24,15 @@ void sched_set_pi_hook(void (*fn)(struct thread *t))
 static unsigned look_again(struct runq *rq) REQUIRES(&rq->lock)
 {
 	const struct thread *best = runq_first(rq);
+	bool was_rt = rq->rt_shown;
 
 	sched_show_rt(rq);
+	/* It runs no real-time thread any more: one that waits elsewhere may come, as after a
+	 * switch. */
+	if (was_rt && !rq->rt_shown && sched_rt_waits()) {
+		rq->after |= AFTER_PULL;
+		return sched_ask(rq);
+	}
 	if (best && (runq_goes_first(best, rq->curr) || runq_wants_tick(rq)))
 		return sched_ask(rq);
 	return 0;
@@ -64,12 +71,17 @@ static void move_away(struct runq *rq, struct thread *t) RELEASES(&rq->lock) UNC
 	sched_check_preempt();
 }
 
+/* It waits behind a real-time thread, as one itself, and another hart runs less. */
+static bool waits_in_vain(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock)
+{
+	return t->on_rq && runq_is_rt(t) && !runq_preempts(rq, t) && sched_rt_elsewhere(rq, t);
+}
+
 /* t's priority was changed; rq's lock is released here. */
 static void settle(struct runq *rq, struct thread *t, unsigned tell)
 	RELEASES(&rq->lock) UNCHECKED_LOCKING
 {
-	/* It waits behind a real-time thread, as one itself: other harts may run less. */
-	if (t->on_rq && runq_is_rt(t) && !runq_preempts(rq, t) && sched_rt_elsewhere(rq, t)) {
+	if (waits_in_vain(rq, t)) {
 		runq_remove(rq, t);
 		move_away(rq, t);
 		return;
@@ -134,10 +146,10 @@ enum affinity_rest {
 	AFFINITY_ASK
 };
 
-/* Takes it out of the queue if it may not stay there. */
+/* Takes it out of the queue if it may not stay there, or need not. */
 static enum affinity_rest affinity_changed(struct runq *rq, struct thread *t) REQUIRES(&rq->lock)
 {
-	if (sched_allowed(t, rq))
+	if (sched_allowed(t, rq) && !waits_in_vain(rq, t))
 		return AFFINITY_DONE;
 	if (t->on_rq) {
 		runq_remove(rq, t);

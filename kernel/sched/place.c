@@ -9,10 +9,11 @@
  * harts beyond looking at the words of a bit mask.
  *
  * Real-time threads. One that has to make room, or that waits behind another one as a hart decides,
- * or as its own priority changes, goes to a hart that runs a fair one; a hart that ends running a
- * real-time thread pulls one that waits elsewhere. Both look at masks without a lock in common: a
- * thread that begins to wait just while the last hart frees itself may wait for the next change.
- * Among several priorities there is no order over all harts, only on each.
+ * or as its own priority or affinity changes, goes to a hart that runs a fair one; a hart that ends
+ * running a real-time thread, also as that one's priority changes, pulls one that waits elsewhere.
+ * Both look at masks without a lock in common: a thread that begins to wait just while the last
+ * hart frees itself may wait for the next change. Among several priorities there is no order over
+ * all harts, only on each.
  *
  * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue,
  * or out of its sleep: READY, on_rq false, curr of no queue), then placed under both locks. In

@@ -111,7 +111,7 @@ static bool is_misplaced(struct runq *rq, struct thread *prev) REQUIRES(&rq->loc
 	if (rq->accepting && !rq->nr_queued && hart_mask_test(&prev->affinity, rq->hart))
 		rq->check = 0;
 	if (bad) {
-		rq->after = AFTER_MOVE;
+		rq->after |= AFTER_MOVE;
 		atomic_store_u32(&prev->state, THREAD_READY, relaxed);
 	}
 	return bad;
@@ -126,7 +126,7 @@ static inline bool must_leave(struct runq *rq, struct thread *prev, enum switch_
 	if (why == SWITCH_IDLE)
 		return true;
 	if (why == SWITCH_EXIT) {
-		rq->after = AFTER_DEAD;
+		rq->after |= AFTER_DEAD;
 		return true;
 	}
 	/* A yield neither begins a sleep nor, if it does not switch, ends one. */
@@ -180,7 +180,7 @@ static void requeue(struct runq *rq, struct thread *prev, struct thread *best, e
 	renew_slice(rq, prev);
 	if (runq_is_rt(prev) && sched_rt_elsewhere(rq, prev)) {
 		runq_remove(rq, best);
-		rq->after = AFTER_MOVE;
+		rq->after |= AFTER_MOVE;
 		change_kind(rq, prev, best);
 		return;
 	}

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Real-time threads that are queued behind a better one while other harts run fair threads: one
- * that becomes real-time as it waits, as an owner does that inherits, and the second of two that
- * come. */
+ * that becomes real-time as it waits, as an owner does that inherits, the second of two that come,
+ * one that was bound until then; and one that waits as another hart's thread ends being real-time,
+ * as an owner does whose inheritance ends. */
 #include "kernel/hart/call.h"
 #include "kernel/lock/relax.h"
 #include "tests/kernel/sched_util.h"
 
+#define PRIO_TEST 70
 #define PRIO_HIGH 60
 #define PRIO_RAISED 50
+#define PRIO_LOW 40
 
 static struct {
 	atomic_u32 spinning, stop, left;
@@ -48,25 +51,31 @@ static bool run_spinner(struct thread *t)
 	return true;
 }
 
-/* All harts but that one run a fair thread. */
-static bool occupy_the_others(struct thread **made, unsigned *n)
+static struct thread *create_rt_on(
+	unsigned hart, const char *name, void (*fn)(void *arg), unsigned prio)
+{
+	struct thread *t = create_on(hart, name, fn, NULL);
+
+	if (t && prio != PRIO_FAIR)
+		sched_set_priority(t, SCHED_FIFO, prio);
+	return t;
+}
+
+static struct thread *create_rt(const char *name, void (*fn)(void *arg), unsigned prio)
+{
+	return create_rt_on(raise.home, name, fn, prio);
+}
+
+/* All harts but that one run a thread of this priority. */
+static bool occupy_the_others(struct thread **made, unsigned *n, unsigned prio)
 {
 	for (unsigned i = 1; i < ktest_harts(); i++) {
-		made[*n] = create_on(online_hart(i), "fair", spin_until_stopped, NULL);
+		made[*n] = create_rt_on(online_hart(i), "other", spin_until_stopped, prio);
 		if (!run_spinner(made[*n]))
 			return false;
 		++*n;
 	}
 	return true;
-}
-
-static struct thread *create_rt(const char *name, void (*fn)(void *arg), unsigned prio)
-{
-	struct thread *t = create_on(raise.home, name, fn, NULL);
-
-	if (t)
-		sched_set_priority(t, SCHED_FIFO, prio);
-	return t;
 }
 
 static void let_go(struct thread *t)
@@ -77,21 +86,58 @@ static void let_go(struct thread *t)
 	sched_set_affinity(t, &all);
 }
 
-/* A fair thread waits behind the better one, and is raised there. */
-static void raise_behind_real_time(struct thread **made, unsigned *n)
+/* A thread of this priority waits behind the better one; NULL: none could be made. */
+static struct thread *queue_behind(struct thread **made, unsigned *n, unsigned prio)
 {
-	struct thread *raised = create_on(raise.home, "raised", spin_until_elsewhere, NULL);
+	struct thread *raised = create_rt("raised", spin_until_elsewhere, prio);
 
 	if (!run_spinner(raised))
-		return;
+		return NULL;
 	made[(*n)++] = raised;
 	made[*n] = create_rt("high", spin_until_stopped, PRIO_HIGH);
 	if (!run_spinner(made[*n]))
-		return;
+		return NULL;
 	++*n;
+	return raised;
+}
+
+static void must_leave(void)
+{
+	ktest_check(ktest_eventually(is_set(&raise.left)), "it waits behind a better one");
+}
+
+/* A fair thread waits behind the better one, and is raised there. */
+static void raise_behind_real_time(struct thread **made, unsigned *n)
+{
+	struct thread *raised = queue_behind(made, n, PRIO_FAIR);
+
+	if (!raised)
+		return;
 	let_go(raised);
 	sched_set_priority(raised, SCHED_FIFO, PRIO_RAISED);
-	ktest_check(ktest_eventually(is_set(&raise.left)), "it waits behind a better one");
+	must_leave();
+}
+
+static void unbind_behind_real_time(struct thread **made, unsigned *n)
+{
+	struct thread *raised = queue_behind(made, n, PRIO_RAISED);
+
+	if (!raised)
+		return;
+	let_go(raised);
+	must_leave();
+}
+
+/* made[1] runs on a third hart, where nothing else happens: what was said to it is all it hears. */
+static void lower_elsewhere(struct thread **made, unsigned *n)
+{
+	struct thread *raised = queue_behind(made, n, PRIO_RAISED);
+
+	if (!raised)
+		return;
+	let_go(raised);
+	sched_set_priority(made[1], SCHED_FAIR, PRIO_FAIR);
+	must_leave();
 }
 
 /* In a handler of the hart: neither runs before both are there. */
@@ -123,7 +169,8 @@ static void run_two_at_once(struct thread **made, unsigned *n)
 	ktest_check(ktest_eventually(is_set(&raise.left)), "the second one waits");
 }
 
-static void with_all_harts_busy(void (*body)(struct thread **made, unsigned *n))
+/* The other harts run threads of `prio`; the test is on one of them. */
+static void with_all_harts_busy(unsigned prio, void (*body)(struct thread **made, unsigned *n))
 {
 	struct thread *made[CONFIG_MAX_HARTS + 2];
 	unsigned n = 0;
@@ -137,7 +184,7 @@ static void with_all_harts_busy(void (*body)(struct thread **made, unsigned *n))
 	atomic_store_u32(&raise.left, 0, relaxed);
 	raise.home = online_hart(0);
 	pin_to(online_hart(1));
-	if (occupy_the_others(made, &n))
+	if (occupy_the_others(made, &n, prio))
 		body(made, &n);
 	atomic_store_u32(&raise.stop, 1, release);
 	while (n-- > 0)
@@ -146,10 +193,26 @@ static void with_all_harts_busy(void (*body)(struct thread **made, unsigned *n))
 
 KTEST(sched, raised_behind_a_better_one_it_takes_a_hart_from_a_fair_one)
 {
-	with_all_harts_busy(raise_behind_real_time);
+	with_all_harts_busy(PRIO_FAIR, raise_behind_real_time);
 }
 
 KTEST(sched, second_of_two_that_come_at_once_takes_a_hart_from_a_fair_one)
 {
-	with_all_harts_busy(run_two_at_once);
+	with_all_harts_busy(PRIO_FAIR, run_two_at_once);
+}
+
+KTEST(sched, let_go_behind_a_better_one_it_takes_a_hart_from_a_fair_one)
+{
+	with_all_harts_busy(PRIO_FAIR, unbind_behind_real_time);
+}
+
+KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_whose_thread_is_lowered)
+{
+	if (ktest_harts() < 3) {
+		ktest_skip("needs three harts");
+		return;
+	}
+	sched_set_priority(current_thread(), SCHED_FIFO, PRIO_TEST);
+	with_all_harts_busy(PRIO_LOW, lower_elsewhere);
+	sched_set_priority(current_thread(), SCHED_FAIR, PRIO_FAIR);
 }
