@@ -16,6 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/mm/kmalloc.h"
 #include "kernel/mm/stack.h"
+#include "kernel/sched/qs.h"
 #include "kernel/sched/runq.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/hart_life.h"
@@ -153,6 +154,16 @@ static int start_work_thread(struct hart_meta *h)
 	return 0;
 }
 
+/* The look and the opening in one section: who sends the hart away meanwhile waits for its end
+ * before it closes the queue (kernel/task/hart_life.c, 2). */
+static void open_queue(struct hart_meta *h)
+{
+	qs_read_begin();
+	if (hart_is_online(h))
+		work_hart_start(h);
+	qs_read_end();
+}
+
 /* One for every hart that is online and has none. Who came back unexpectedly has one, and its queue
  * takes work again. */
 static void start_work_threads(void)
@@ -163,7 +174,7 @@ static void start_work_threads(void)
 		if (!hart_is_online(h))
 			continue;
 		if (atomic_load_bool(&has_work_thread[h->index], relaxed)) {
-			work_hart_start(h);
+			open_queue(h);
 			continue;
 		}
 		err = start_work_thread(h);
