@@ -18,16 +18,20 @@ const struct fdt_hart *hart_found(unsigned index);
 void hart_attach(struct hart_meta *h, unsigned index);
 /* Called by a hart that came online after the boot had gone on, or just then; on it, SIE off. */
 void hart_set_late_hook(void (*late)(struct hart_meta *h));
-/* After how long without any arrival the missing ones are given up. */
-void hart_set_patience(uint64_t ns);
+/* After how long without any arrival the missing ones are given up. Returns what it was. */
+uint64_t hart_set_patience(uint64_t ns);
+/* May who has waited for one hart since then, with so many naps, give it up? Both must be many: the
+ * clock may have run while no hart did. */
+bool hart_waited_long(uint64_t since_ns, unsigned naps);
 /* After how long without any arrival hart_start_all returns, if that is earlier. */
 void hart_set_hold(uint64_t ns);
 /* How the two below wait, in the thread that calls them: sleeps for about so long. */
 void hart_set_nap(void (*nap)(uint64_t ns));
 /*
  * Starts a hart that is STOPPED or FAILED, and waits for it: 0, it is ONLINE; or the firmware's
- * refusal, it is where it was; or -ETIMEDOUT, it is FAILED and may still come. The same for one
- * that is SUSPENDED. Thread, may sleep, under the lock of the life of harts.
+ * refusal, it is where it was; or -EBUSY, the firmware is still stopping it, it is where it was; or
+ * -ETIMEDOUT, it is FAILED and may still come. The same for one that is SUSPENDED, which may have
+ * FAILED on its way there or back. Thread, may sleep, under the lock of the life of harts.
  */
 int hart_bring_up(struct hart_meta *h);
 int hart_call_back(struct hart_meta *h);

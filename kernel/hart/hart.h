@@ -15,6 +15,7 @@
  *   STOPPING  a step of it fails        -->  ONLINE
  *             the firmware has it       -->  STOPPED    --start-->   STARTING
  *                                       -->  SUSPENDED  --resume-->  STARTING
+ *             ... and does not say so   -->  FAILED
  *   FAILED    it comes after all        -->  ONLINE
  *             started again             -->  STARTING
  *

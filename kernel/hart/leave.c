@@ -20,16 +20,22 @@
  * only the kernel's image, hart_metas, its own idle stack and devices' registers, which stay for
  * ever. It flushes when it opens its mailbox again (hart_open).
  *
- * If the firmware refuses, the hart opens and joins again, timers stay with the heir, and it
- * answers HART_BACK.
+ * If the firmware refuses, the hart answers HART_BACK, opens and joins again; timers stay with the
+ * heir.
+ *
+ * If the firmware takes it and never says that it has it, it is given up: GONE -> HART_LOST,
+ * against GONE -> HART_BACK, both by compare-and-swap, so one of the two gives way. A hart that
+ * finds itself given up and is in the kernel after all comes in as one that starts.
  *
  * A suspended hart takes software interrupts only (sie), so what wakes it is one of those, or
- * nothing at all. It comes back if hart_leave.resume is set, else it counts and suspends again.
+ * nothing at all. It comes back if hart_leave.resume is set, else it counts and suspends again; if
+ * the firmware took it before and refuses now, it sleeps on its own.
  * `resume` is stored before the interrupt is sent, and looked at after the pending bit is cleared;
  * one that comes after the look ends the suspension at once. With its registers lost it comes in at
  * the hart entry, like one that starts, and finds the same question there (hart_stay_suspended).
  *
- * The one who asks stores `how` last (release); the hart stores `where` last (release).
+ * The one who asks stores `how` last (release); the hart stores `where` last (release), but for
+ * HART_BACK, after which the one who asked waits until it takes threads.
  */
 #include "kernel/hart/leave.h"
 
@@ -41,11 +47,16 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 
-static atomic_bool fails;
+static atomic_bool fails, held;
 
 void hart_leave_fail(void)
 {
 	atomic_store_bool(&fails, true, relaxed);
+}
+
+void hart_leave_hold(bool on)
+{
+	atomic_store_bool(&held, on, relaxed);
 }
 
 void hart_leave_ask(struct hart_meta *h, enum hart_leave_how how, struct hart_meta *heir)
@@ -61,21 +72,47 @@ void hart_leave_ask(struct hart_meta *h, enum hart_leave_how how, struct hart_me
 	hart_resched(h);
 }
 
+/* The firmware says that it has it. */
+static bool is_away(const struct hart_meta *h)
+{
+	int hsm = arch_hart_state(h->hartid);
+
+	if (atomic_load_u32(&h->leave.how, relaxed) == LEAVE_STOP)
+		return hsm == ARCH_HSM_STOPPED;
+	/* Woken and suspended again counts as suspended. */
+	return hsm == ARCH_HSM_SUSPENDED || atomic_load_u32(&h->leave.wakes, relaxed);
+}
+
 int hart_leave_answer(const struct hart_meta *h)
 {
-	/* Acquire: all that the hart did. Partner: leave, come_back. */
+	/* Acquire: all that the hart did. Partners: hart_leave_if_asked, stay_after_all. */
 	uint32_t where = atomic_load_u32(&h->leave.where, acquire);
-	int hsm;
 
 	if (where == HART_BACK)
 		return h->leave.err;
-	if (where == HART_HERE)
-		return 1;
-	hsm = arch_hart_state(h->hartid);
-	if (atomic_load_u32(&h->leave.how, relaxed) == LEAVE_STOP)
-		return hsm != ARCH_HSM_STOPPED;
-	/* Woken and suspended again counts as suspended. */
-	return hsm != ARCH_HSM_SUSPENDED && !atomic_load_u32(&h->leave.wakes, relaxed);
+	return where == HART_HERE || !is_away(h);
+}
+
+bool hart_leave_give_up(struct hart_meta *h)
+{
+	uint32_t gone = HART_GONE;
+
+	if (atomic_load_u32(&h->leave.where, relaxed) != HART_GONE)
+		return false;
+	h->failure = -ETIMEDOUT;
+	/* Before the hart can see that it was given up: it joins as one that is FAILED. */
+	atomic_store_u32(&h->state, HART_FAILED, relaxed);
+	/* Release: FAILED. Partner: stay_after_all. */
+	if (atomic_cas_u32(&h->leave.where, &gone, HART_LOST, release))
+		return true;
+	atomic_store_u32(&h->state, HART_STOPPING, relaxed);
+	return false;
+}
+
+bool hart_leave_stuck(const struct hart_meta *h)
+{
+	return atomic_load_u32(&h->state, relaxed) == HART_FAILED &&
+		atomic_load_u32(&h->leave.where, relaxed) == HART_LOST && !is_away(h);
 }
 
 static void take_timers(void *from)
@@ -99,42 +136,55 @@ static void give_timers_away(struct hart_meta *h)
 	}
 }
 
-/* Suspends until it may come back (0), or the firmware refuses. */
-static int stay_suspended(struct hart_meta *h, bool retentive)
+/* Suspends it, or stops it: then it returns only if that failed. */
+static int ask_firmware(enum hart_leave_how how)
 {
-	for (;;) {
+	if (atomic_load_bool(&held, relaxed)) {
+		while (atomic_load_bool(&held, relaxed))
+			relax();
+		return -EIO;
+	}
+	if (atomic_load_bool(&fails, relaxed)) {
+		atomic_store_bool(&fails, false, relaxed);
+		return -EIO;
+	}
+	return how == LEAVE_STOP ? arch_hart_stop() : arch_hart_suspend(how == LEAVE_SUSPEND);
+}
+
+/* Suspends until it may come back (0), or the firmware refuses. `again`: it took it before; then,
+ * if it refuses, the hart sleeps on its own. */
+static int stay_suspended(struct hart_meta *h, enum hart_leave_how how, bool again)
+{
+	for (;; again = true) {
 		int err;
 
 		arch_ipi_clear();
 		/* Acquire: after the clearing; and what the one who lets it come has stored. */
 		if (atomic_load_u32(&h->leave.resume, acquire))
 			return 0;
-		err = arch_hart_suspend(retentive);
-		if (err)
+		err = ask_firmware(how);
+		if (err && !again)
 			return err;
+		if (err)
+			arch_wait_ipi(false);
 		if (!atomic_load_u32(&h->leave.resume, acquire))
 			atomic_add_u32(&h->leave.wakes, 1, relaxed);
 	}
 }
 
-/* Returns only if it is to come back: 0, or the firmware's refusal. */
-static int go(struct hart_meta *h, enum hart_leave_how how)
+/* The firmware did not take it. False: it has been given up meanwhile. */
+static bool stay_after_all(struct hart_meta *h, int err)
 {
-	if (atomic_load_bool(&fails, relaxed)) {
-		atomic_store_bool(&fails, false, relaxed);
-		return -EIO;
-	}
-	return how == LEAVE_STOP ? arch_hart_stop() : stay_suspended(h, how == LEAVE_SUSPEND);
-}
+	uint32_t gone = HART_GONE;
 
-/* The firmware did not take it. */
-static void stay_after_all(struct hart_meta *h, int err)
-{
-	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
-	hart_open(h);
 	h->leave.err = err;
-	/* Release: it takes part again. Partner: hart_leave_answer. */
-	atomic_store_u32(&h->leave.where, HART_BACK, release);
+	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
+	/* Release: the fields above. Partner: hart_leave_answer. Acquire: that it is FAILED.
+	 * Partner: hart_leave_give_up. It opens behind that: once, whoever wins. */
+	if (!atomic_cas_u32(&h->leave.where, &gone, HART_BACK, acq_rel))
+		return false;
+	hart_open(h);
+	return true;
 }
 
 bool hart_leave_if_asked(struct hart_meta *h)
@@ -151,10 +201,9 @@ bool hart_leave_if_asked(struct hart_meta *h)
 	hart_mask_atomic_clear(&harts_online, h->index);
 	/* Release: what was done up to here. Partner: hart_leave_answer. */
 	atomic_store_u32(&h->leave.where, HART_GONE, release);
-	err = go(h, how);
-	if (err) {
-		stay_after_all(h, err);
-	} else {
+	/* Returns if it is to come back: 0, or the firmware's refusal. */
+	err = how == LEAVE_STOP ? ask_firmware(how) : stay_suspended(h, how, false);
+	if (!err || !stay_after_all(h, err)) {
 		hart_join(h);
 		irq_enter_hart(h);
 	}
@@ -167,10 +216,5 @@ void hart_stay_suspended(struct hart_meta *h)
 		return;
 	if (!atomic_load_u32(&h->leave.resume, acquire))
 		atomic_add_u32(&h->leave.wakes, 1, relaxed);
-	while (stay_suspended(h, false)) {
-		/* It was taken once and is refused now: sleeps on its own. */
-		arch_ipi_clear();
-		if (!atomic_load_u32(&h->leave.resume, acquire))
-			arch_wait_ipi(false);
-	}
+	stay_suspended(h, LEAVE_SUSPEND_LOST, true);
 }

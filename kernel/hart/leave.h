@@ -18,7 +18,8 @@ enum hart_leave_how { /* hart_leave.how: asked of a hart */
 enum hart_where { /* hart_leave.where: answered */
 	HART_HERE,
 	HART_GONE, /* nothing of the kernel's is used there any more but what stays for ever */
-	HART_BACK, /* the firmware refused (hart_leave.err): it takes part again */
+	HART_BACK, /* the firmware refused (hart_leave.err): it is about to take part again */
+	HART_LOST, /* GONE, and nobody waits for it any more: it is FAILED */
 };
 
 /*
@@ -28,6 +29,12 @@ enum hart_where { /* hart_leave.where: answered */
 void hart_leave_ask(struct hart_meta *h, enum hart_leave_how how, struct hart_meta *heir);
 /* 0: it is gone, and the firmware says so; 1: not yet; -Exxx: it is back. Thread. */
 int hart_leave_answer(const struct hart_meta *h);
+/* The firmware has not said so for long: the hart is FAILED from now on, and joins like a late one
+ * if it comes back. False: it has not come that far, or is back. Thread, under the lock of the life
+ * of harts. */
+bool hart_leave_give_up(struct hart_meta *h);
+/* Was it given up like that, and does the firmware still not say so? Either. */
+bool hart_leave_stuck(const struct hart_meta *h);
 
 /* In the idle thread, SIE off, before it sleeps: leaves if that was asked for. True: it was away,
  * or nearly so, and is back. */
@@ -36,7 +43,9 @@ bool hart_leave_if_asked(struct hart_meta *h);
  * suspended still, it suspends again and does not return. */
 void hart_stay_suspended(struct hart_meta *h);
 
-/* For tests: the next firmware call that would take a hart away fails. */
+/* For tests: the next firmware call that would take a hart away fails... */
 void hart_leave_fail(void);
+/* ... or, from now on, does not begin before this is over; it fails then. */
+void hart_leave_hold(bool on);
 
 #endif

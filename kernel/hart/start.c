@@ -15,8 +15,8 @@
  *	new hart	opens its mailbox, joins harts_online, flushes its TLB, state = ONLINE
  *			(release).
  *	starter		sees ONLINE (the full fence in hart_start_all).
- * The state moves by compare-and-swap, so "given up" (STARTING -> FAILED) and "arrived" (STARTING
- * or FAILED -> ONLINE) cannot both win.
+ * The state moves by compare-and-swap, so "given up" (STARTING -> FAILED), "started again" (FAILED
+ * -> STARTING) and "arrived" (STARTING or FAILED -> ONLINE) cannot both win.
  *
  * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
  * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
@@ -43,9 +43,9 @@
 #define NAP_NS NS_PER_MS
 #define NOBODY UINT_MAX
 
-/* A hart that is started alone has so many naps at least, besides the time: the clock may have run
- * while no hart did. */
-#define PATIENT_NAPS 10000
+/* Who waits for one hart alone takes so many naps at least, and a third of those that the patience
+ * would hold. */
+#define PATIENT_NAPS 100u
 
 /* Asking the firmware costs a call a hart: once in so many naps. */
 #define LOST_NAPS 16
@@ -67,9 +67,18 @@ void hart_set_nap(void (*fn)(uint64_t ns))
 	nap = fn;
 }
 
-void hart_set_patience(uint64_t ns)
+uint64_t hart_set_patience(uint64_t ns)
 {
+	uint64_t before = patience_ns;
+
 	patience_ns = ns;
+	return before;
+}
+
+bool hart_waited_long(uint64_t since_ns, unsigned naps)
+{
+	return naps >= MAX(PATIENT_NAPS, patience_ns / (3 * NAP_NS)) &&
+		clock_now_ns() - since_ns >= patience_ns;
 }
 
 void hart_set_hold(uint64_t ns)
@@ -138,22 +147,29 @@ static int ask_firmware(struct hart_meta *h)
 	return arch_hart_start(h);
 }
 
-/* Issues one start; false: the hart is not ready for one yet, ask again later. */
-static bool start_one(struct hart_meta *h)
+/* Issues one start, of a hart whose state is `from`; false: it is not ready for one yet, ask again
+ * later. */
+static bool start_one(struct hart_meta *h, uint32_t from)
 {
 	int hsm = arch_hart_state(h->hartid);
 	int err;
 
 	if (hsm == ARCH_HSM_STOP_PENDING)
 		return false;
-	h->start_called = arch_time();
-	/* Release: the hart_meta before the state. Partner: hart_join. */
-	atomic_store_u32(&h->state, HART_STARTING, release);
+	/* Release: the hart_meta before the state. Partner: hart_join. One that had been given up
+	 * may have come since `from` was looked at: then nothing is left to do. */
+	if (!atomic_cas_u32(&h->state, &from, HART_STARTING, release))
+		return true;
 	if (hsm != ARCH_HSM_STOPPED) {
-		/* Started by somebody else: it is not in this kernel and never will be. */
+		/* Started by somebody else, or on its way for long: nothing but itself can bring it
+		 * here. */
 		refused(h, hsm < 0 ? hsm : -EALREADY);
 		return true;
 	}
+	h->start_called = arch_time();
+	/* How it went is over. Relaxed, both: it is stopped; published as in arch_hart_start. */
+	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
+	atomic_store_u32(&h->leave.where, HART_HERE, relaxed);
 	err = ask_firmware(h);
 	if (err && !on_its_way(h))
 		refused(h, err);
@@ -165,7 +181,7 @@ static void start_round(void)
 {
 	for_each_hart(h)
 		if (atomic_load_u32(&h->state, relaxed) == HART_OFFLINE)
-			start_one(h);
+			start_one(h, HART_OFFLINE);
 }
 
 /* A hart that went astray and stopped itself is started again. */
@@ -176,7 +192,7 @@ static void repeat_lost_start(struct hart_meta *h)
 		return;
 	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
 		(unsigned long)h->hartid);
-	start_one(h);
+	start_one(h, HART_STARTING);
 }
 
 static void repeat_lost_starts(void)
@@ -261,9 +277,13 @@ bool hart_await_look(void)
 	return true;
 }
 
-static bool waited_long(uint64_t since_ns, unsigned naps)
+/* It failed on its way into a suspension, or out of it. */
+static bool is_suspended(const struct hart_meta *h)
 {
-	return naps >= PATIENT_NAPS && clock_now_ns() - since_ns >= patience_ns;
+	uint32_t how = atomic_load_u32(&h->leave.how, relaxed);
+
+	return (how == LEAVE_SUSPEND || how == LEAVE_SUSPEND_LOST) &&
+		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED;
 }
 
 int hart_bring_up(struct hart_meta *h)
@@ -271,11 +291,15 @@ int hart_bring_up(struct hart_meta *h)
 	uint32_t before = atomic_load_u32(&h->state, relaxed), failed = HART_FAILED;
 	uint64_t since = clock_now_ns();
 
-	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
-	while (!start_one(h))
+	if (is_suspended(h))
+		return hart_call_back(h);
+	for (unsigned naps = 1; !start_one(h, before); naps++) {
+		if (hart_waited_long(since, naps))
+			return -EBUSY;
 		nap(NAP_NS);
+	}
 	for (unsigned naps = 1; atomic_load_u32(&h->state, acquire) == HART_STARTING; naps++) {
-		if (waited_long(since, naps) && give_up(h, -ETIMEDOUT))
+		if (hart_waited_long(since, naps) && give_up(h, -ETIMEDOUT))
 			return -ETIMEDOUT;
 		nap(NAP_NS);
 		if (naps % LOST_NAPS == 0)
@@ -289,14 +313,18 @@ int hart_bring_up(struct hart_meta *h)
 
 int hart_call_back(struct hart_meta *h)
 {
+	uint32_t before = atomic_load_u32(&h->state, relaxed);
 	uint64_t since = clock_now_ns();
 
-	h->start_called = arch_time();
-	atomic_store_u32(&h->state, HART_STARTING, relaxed);
+	/* It may come now, if it was called before. */
+	if (!atomic_load_u32(&h->leave.resume, relaxed))
+		h->start_called = arch_time();
+	if (!atomic_cas_u32(&h->state, &before, HART_STARTING, relaxed))
+		return 0;
 	/* Release: the state before the leave to come. Partner: stay_suspended. */
 	atomic_store_u32(&h->leave.resume, 1, release);
 	for (unsigned naps = 1; atomic_load_u32(&h->state, acquire) == HART_STARTING; naps++) {
-		if (waited_long(since, naps) && give_up(h, -ETIMEDOUT))
+		if (hart_waited_long(since, naps) && give_up(h, -ETIMEDOUT))
 			return -ETIMEDOUT;
 		/* Again and again: the firmware may drop one that comes while it suspends the hart.
 		 */

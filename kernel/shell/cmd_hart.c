@@ -39,6 +39,29 @@ struct subcommand {
 
 /* ---- What went wrong ------------------------------------------------------------------------- */
 
+static const char *hsm_name(int state)
+{
+	static const char *const names[] = {
+		[ARCH_HSM_STARTED] = "STARTED",
+		[ARCH_HSM_STOPPED] = "STOPPED",
+		[ARCH_HSM_START_PENDING] = "START_PENDING",
+		[ARCH_HSM_STOP_PENDING] = "STOP_PENDING",
+		[ARCH_HSM_SUSPENDED] = "SUSPENDED",
+		[ARCH_HSM_SUSPEND_PENDING] = "SUSPEND_PENDING",
+		[ARCH_HSM_RESUME_PENDING] = "RESUME_PENDING",
+	};
+
+	return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "unknown";
+}
+
+static int say_stuck(const struct hart_meta *h)
+{
+	return shell_complain(
+		"hart: hart %u is stuck in the firmware (%s): failed; once that is over, `hart "
+		"start %u`",
+		h->index, hsm_name(arch_hart_state(h->hartid)), h->index);
+}
+
 static int say(const struct hart_meta *h, int err)
 {
 	const char *state = hart_state_name(atomic_load_u32(&h->state, relaxed));
@@ -47,6 +70,8 @@ static int say(const struct hart_meta *h, int err)
 	case 0:
 		return 0;
 	case -EBUSY:
+		if (hart_leave_stuck(h))
+			return say_stuck(h);
 		return shell_complain("hart: hart %u is in transition (%s)", h->index, state);
 	case -EALREADY:
 	case -ENODEV:
@@ -73,6 +98,8 @@ static int say_leaving(const struct hart_meta *h, int err)
 			"hart: hart %u has pinned threads (%s); -f moves them for the "
 			"time being",
 			h->index, names);
+	case -ETIMEDOUT:
+		return say_stuck(h);
 	case -ENXIO:
 		return shell_complain(
 			"hart: hart %u takes a device's interrupts, which reach no other hart",
@@ -121,33 +148,19 @@ static int do_poke(const struct request *r)
 
 /* ---- Status ---------------------------------------------------------------------------------- */
 
-static const char *hsm_name(int state)
-{
-	static const char *const names[] = {
-		[ARCH_HSM_STARTED] = "STARTED",
-		[ARCH_HSM_STOPPED] = "STOPPED",
-		[ARCH_HSM_START_PENDING] = "START_PENDING",
-		[ARCH_HSM_STOP_PENDING] = "STOP_PENDING",
-		[ARCH_HSM_SUSPENDED] = "SUSPENDED",
-		[ARCH_HSM_SUSPEND_PENDING] = "SUSPEND_PENDING",
-		[ARCH_HSM_RESUME_PENDING] = "RESUME_PENDING",
-	};
-
-	return state >= 0 && (size_t)state < ARRAY_SIZE(names) ? names[state] : "unknown";
-}
-
 static void status_line(struct hart_meta *h)
 {
 	enum hart_state state = atomic_load_u32(&h->state, relaxed);
 	struct timerq_info timers;
 
 	timer_info(h, &timers);
-	shell_printf("%4u  %6lu  %-9s  %-15s  %6u  %5u  %8u  %5u  %6u  %6u  %6u%s\n", h->index,
+	shell_printf("%4u  %6lu  %-9s  %-15s  %6u  %5u  %8u  %5u  %6u  %6u  %6u%s%s\n", h->index,
 		(unsigned long)h->hartid, hart_state_name(state),
 		hsm_name(arch_hart_state(h->hartid)), (unsigned)h->stats.starts,
 		(unsigned)h->stats.stops, (unsigned)h->stats.suspends,
 		(unsigned)atomic_load_u32(&h->leave.wakes, relaxed), hart_pinned(h, NULL, 0),
-		timers.nr_pending, work_pending(h), h == &boot_hart ? "  boot hart" : "");
+		timers.nr_pending, work_pending(h), h == &boot_hart ? "  boot hart" : "",
+		hart_leave_stuck(h) ? "  stuck" : "");
 }
 
 static int status(int argc, char **argv)

@@ -27,7 +27,9 @@
  *		  kernel/hart/leave.c
  *	caller	7 its memory caches go back; STOPPED or SUSPENDED
  *
- * Up to 6 a step that fails is followed by the undoing of all before it. 7 cannot fail.
+ * Up to 6 a step that fails is followed by the undoing of all before it. 7 cannot fail. A hart that
+ * the firmware takes at 6, without saying so for long, is out of everything and cannot be called
+ * back: it is FAILED, and keeps its caches. It can be started once the firmware has said so.
  *
  * Nothing is lost:
  *	threads		5: under the lock of the run queue they are in; sleepers are placed
@@ -143,6 +145,8 @@ static int may_come(const struct hart_meta *h, enum hart_state from)
 		return -EBUSY;
 	if (s == HART_ONLINE)
 		return -EALREADY;
+	if (s == HART_FAILED && from == HART_STOPPED && hart_leave_stuck(h))
+		return -EBUSY;
 	if (s == HART_FAILED && from == HART_STOPPED)
 		return h->idle && h->arch.self ? 0 : -ENODEV;
 	return s == from ? 0 : -EINVAL;
@@ -254,15 +258,25 @@ static int leave_threads(struct hart_meta *h)
 	return fails(HART_STEP_DRAIN) ? -EBUSY : sched_hart_drain(h);
 }
 
-/* Step 6, which the hart undoes itself. */
+/* What the firmware says has a meaning of its own. */
+static int refusal(int err)
+{
+	return err == -EINVAL || err == -EPERM ? -EIO : err;
+}
+
+/* Step 6, which the hart undoes itself. -ETIMEDOUT: it is FAILED, and nothing is to be undone. */
 static int leave_itself(struct hart_meta *h, enum hart_leave_how how, struct hart_meta *heir)
 {
+	uint64_t since = clock_now_ns();
 	int answer;
 
 	hart_leave_ask(h, how, heir);
-	while ((answer = hart_leave_answer(h)) > 0)
+	for (unsigned naps = 1; (answer = hart_leave_answer(h)) > 0; naps++) {
+		if (hart_waited_long(since, naps) && hart_leave_give_up(h))
+			return -ETIMEDOUT;
 		sched_sleep_ns(NAP_NS);
-	return answer;
+	}
+	return refusal(answer);
 }
 
 /* All of it; holds hart_life. */
@@ -290,6 +304,8 @@ static int leave(struct hart_meta *h, enum hart_leave_how how, bool force)
 	if (err)
 		goto undo_work;
 	err = leave_itself(h, how, heir);
+	if (err == -ETIMEDOUT)
+		return err;
 	if (err)
 		goto undo_threads;
 	page_cache_drain(h->index);
@@ -321,7 +337,7 @@ static int come(struct hart_meta *h, enum hart_state from, int (*bring)(struct h
 	mutex_lock(&hart_life);
 	err = may_come(h, from);
 	if (!err)
-		err = bring(h);
+		err = refusal(bring(h));
 	if (!err) {
 		wait_until_accepting(h);
 		bringup_complete();

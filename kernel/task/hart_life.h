@@ -5,7 +5,8 @@
  * All four: thread, may sleep, nothing held that ranks after HART_LIFE, not from work; one at a
  * time. After an error the hart is where it was, unless it says otherwise. Errors of all of them:
  *   -ENODEV      it never had what a hart needs (no memory at boot, or it never came)
- *   -EBUSY       it is on its way: starting, stopping, being suspended or resumed
+ *   -EBUSY       it is on its way: starting, stopping, being suspended or resumed; or the firmware
+ *                has it and does not say so (hart_leave_stuck)
  *   -EALREADY    it is there already
  */
 #ifndef KERNEL_TASK_HART_LIFE_H
@@ -21,6 +22,8 @@
  *                anywhere until it is back
  *   -ENXIO       a device's interrupt reaches no other one
  *   -EIO, ...    the firmware refuses
+ *   -ETIMEDOUT   the firmware takes it and does not say that it has it: it is out of everything,
+ *                and FAILED; it joins if it comes back
  */
 int hart_stop(struct hart_meta *h, bool force);
 /* The same, and the firmware suspends it (SBI 1.0 section 9.4), until hart_resume. */

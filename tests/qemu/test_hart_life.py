@@ -159,3 +159,12 @@ def test_harts_that_are_away_do_not_keep_the_system_from_its_end():
     done = run(away + "crash panic", smp=4)
     assert done.status == EXIT["EXIT_PANIC"], done.text
     assert "did not answer" not in done.text
+
+
+def test_a_hart_that_the_firmware_keeps_is_said_to_be_stuck():
+    done = run("test hart_life.a_hart_that_the_firmware_keeps", smp=2)
+    assert done.status == EXIT["EXIT_OK"], done.text
+    # By the stop, and by each start of a hart that is stuck.
+    line = r"^hart: hart (\d) is stuck in the firmware \(STARTED\): failed; .*`hart start \1`"
+    assert len(done.lines(line)) == 4, done.text
+    assert len(done.lines(r"^ +\d +\d +failed +STARTED .*  stuck\r?$")) == 3, done.text
