@@ -41,6 +41,7 @@ static void check_tree(void);
 static void read_options(void);
 static void say_machine(void);
 static void say_harts(void);
+static void balance_irqs(const char *args);
 static void init_thread(void *arg);
 
 noreturn void kernel_main(void)
@@ -95,6 +96,7 @@ noreturn void hart_main(struct hart_meta *h)
 static void init_thread(void *arg unused_arg)
 {
 	drivers_probe(arch_info.fdt, DRIVER_DEVICE);
+	balance_irqs(fdt_bootargs(arch_info.fdt));
 	log_info("harts: %u of %u online", bringup_start(), nr_harts);
 	shell_start();
 	bringup_await_rest();
@@ -149,6 +151,7 @@ static const char *const known_options[] = {
 	"hunt_replay",
 	"hunt_chaos",
 	"race",
+	"irqbalance",
 };
 
 static bool known(const struct bootarg *arg)
@@ -230,6 +233,21 @@ static void read_hart_options(const char *args)
 		hart_hold_back((unsigned)n);
 	else if (err != -ENOENT)
 		log_warn("hartlate=: not the index of a hart");
+}
+
+/* irqbalance= who decides which hart takes a device's interrupts. When drivers have their sources.
+ */
+static void balance_irqs(const char *args)
+{
+	enum irq_balance mode;
+	char word[32];
+
+	if (!bootargs_get(args, "irqbalance", word, sizeof(word)))
+		return;
+	if (irq_balance_named(word, &mode))
+		log_warn("irqbalance=%s: none of " IRQ_BALANCE_NAMES ": fixed", word);
+	else
+		irq_balance_set(mode);
 }
 
 static void read_options(void)

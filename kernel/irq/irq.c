@@ -17,11 +17,13 @@
  *
  * Slots are never given to another source: a source that is registered again gets its own back,
  * with its counts.
+ *
+ * Which hart takes a source's interrupts is route.c's.
  */
 #include "kernel/irq/irq.h"
 
 #include "kernel/hart/hart.h"
-#include "kernel/lock/irqlock.h"
+#include "kernel/irq/table.h"
 #include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/lock/run.h"
@@ -29,41 +31,28 @@
 #include "lib/assert.h"
 #include "lib/errno.h"
 
-#define SLOTS 48
-#define NOBODY UINT_MAX
-
 DEFINE_LOCK_CLASS(irq_class, .name = "irq", .rank = RANK_IRQ,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 40,
 	.protects = "the table of interrupt handlers and the routes of sources");
 
 /*
  * irq_lock (irqlock, rank IRQ)
- *   Protects: the slots but for `handler` and `counts`; who is routed where.
- *   Taken by: registering, unregistering, affinity, harts that come and go; handlers may do those.
- *   Order:    before the controller's own lock (rank PLIC). Not held while a handler runs.
+ *   Protects: the slots but for `handler` and `counts`; who is routed where, and how that is
+ *             balanced.
+ *   Taken by: registering, unregistering, affinity, harts that come and go, the balance's timer;
+ *             handlers may do those.
+ *   Order:    before the controller's own lock (rank PLIC) and timers (rank TIMER). Not held while
+ *             a handler runs.
  * While it is free: every slot with a handler is unmasked and routed to `hart`, a hart that is
  * online or just about to call irq_leave_hart.
  */
-static struct irqlock irq_lock = IRQLOCK_INIT(&irq_class);
+struct irqlock irq_lock = IRQLOCK_INIT(&irq_class);
 
-struct irq_slot {
-	/* Set under irq_lock with everything else stored before (release), read by dispatch. */
-	atomic_ptr handler; /* void (*)(void *) */
-	void *arg;
-	const char *name;
-	unsigned source;
-	unsigned hart; /* index it is routed to */
-	unsigned home; /* hart that left and gets it back, or NOBODY */
-	struct hart_mask affinity;
-	uint32_t counts[CONFIG_MAX_HARTS]; /* each hart its own */
-};
-
-static struct irq_slot slots[SLOTS];
-static unsigned nr_slots GUARDED_BY(&irq_lock);
+struct irq_slot irq_slots[IRQ_SLOTS];
+unsigned irq_nr_slots;
 static uint8_t slot_of[IRQ_SOURCE_MAX]; /* index + 1; 0: none. Set once per source */
-static uint16_t nr_routed[CONFIG_MAX_HARTS] GUARDED_BY(&irq_lock);
 
-static const struct irq_controller *controller; /* constant after its driver's probe */
+atomic_ptr irq_controller;
 
 /* What a hart's dispatcher does: written by that hart only. */
 struct irq_serving {
@@ -75,144 +64,15 @@ static struct irq_serving serving[CONFIG_MAX_HARTS];
 
 void irq_set_controller(const struct irq_controller *c)
 {
-	assert(!controller && c->nr_sources < IRQ_SOURCE_MAX);
-	controller = c;
+	assert(!irq_ctl() && c->nr_sources < IRQ_SOURCE_MAX);
+	irq_route_init();
+	atomic_store_ptr(&irq_controller, (void *)c, relaxed);
 }
 
-/* ---- Routes -------------------------------------------------------------------------------- */
-
-/* The online hart of the mask with the fewest sources; NULL if the controller reaches none. */
-static struct hart_meta *pick_hart(const struct hart_mask *mask) REQUIRES(&irq_lock)
+const struct irq_controller *irq_exchange_controller(const struct irq_controller *c)
 {
-	struct hart_meta *best = NULL;
-	unsigned i;
-
-	for_each_hart_in_mask(i, mask) {
-		/* Not one that is about to leave: its state changed before it let go of irq_lock in
-		 * irq_leave_hart, so either this sees it, or that routine sees the route. */
-		if (i >= nr_harts || !harts[i] || !hart_is_online(harts[i]))
-			continue;
-		if (!controller->reaches(harts[i]))
-			continue;
-		if (!best || nr_routed[i] < nr_routed[best->index])
-			best = harts[i];
-	}
-	return best;
-}
-
-static void route(struct irq_slot *slot, struct hart_meta *h) REQUIRES(&irq_lock)
-{
-	slot->hart = h->index;
-	nr_routed[h->index]++;
-	controller->route(slot->source, h);
-}
-
-static void unroute(struct irq_slot *slot) REQUIRES(&irq_lock)
-{
-	nr_routed[slot->hart]--;
-}
-
-int irq_set_affinity(unsigned source, const struct hart_mask *mask)
-{
-	struct hart_meta *h;
-	struct irq_slot *slot;
-	int err = -EINVAL;
-
-	if (!source || source >= IRQ_SOURCE_MAX || !slot_of[source])
-		return err;
-	slot = &slots[slot_of[source] - 1];
-	irqlock_acquire(&irq_lock);
-	if (!atomic_load_ptr(&slot->handler, relaxed))
-		goto out;
-	err = -ENODEV;
-	unroute(slot); /* it does not count against its own hart */
-	h = pick_hart(mask);
-	if (h) {
-		hart_mask_copy(&slot->affinity, mask);
-		slot->home = NOBODY;
-		route(slot, h);
-		err = 0;
-	} else {
-		nr_routed[slot->hart]++;
-	}
-out:
-	irqlock_release(&irq_lock);
-	return err;
-}
-
-static bool in_use(const struct irq_slot *slot)
-{
-	return atomic_load_ptr(&slot->handler, relaxed) != NULL;
-}
-
-void irq_enter_hart(struct hart_meta *h)
-{
-	if (!controller || !controller->reaches(h))
-		return;
-	irqlock_acquire(&irq_lock);
-	controller->hart_enter(h);
-	for (unsigned i = 0; i < nr_slots; i++) {
-		struct irq_slot *slot = &slots[i];
-
-		if (slot->home != h->index)
-			continue;
-		slot->home = NOBODY;
-		if (!in_use(slot))
-			continue;
-		unroute(slot);
-		route(slot, h);
-	}
-	irqlock_release(&irq_lock);
-}
-
-/* Where a source goes whose hart leaves; NULL: no other hart can be reached. */
-static struct hart_meta *next_hart(const struct irq_slot *slot) REQUIRES(&irq_lock)
-{
-	struct hart_mask wanted;
-	struct hart_meta *to;
-
-	hart_mask_copy(&wanted, &slot->affinity);
-	hart_mask_clear(&wanted, slot->hart);
-	to = pick_hart(&wanted);
-	if (to)
-		return to;
-	hart_mask_copy(&wanted, &harts_online);
-	hart_mask_clear(&wanted, slot->hart);
-	return pick_hart(&wanted);
-}
-
-static void leave_hart(struct hart_meta *h) REQUIRES(&irq_lock)
-{
-	for (unsigned i = 0; i < nr_slots; i++) {
-		struct irq_slot *slot = &slots[i];
-		struct hart_meta *to;
-
-		if (slot->hart != h->index || !in_use(slot))
-			continue;
-		to = next_hart(slot);
-		unroute(slot);
-		/* The first of several that leave one after the other. */
-		if (slot->home == NOBODY)
-			slot->home = h->index;
-		route(slot, to);
-	}
-	controller->hart_leave(h);
-}
-
-int irq_leave_hart(struct hart_meta *h)
-{
-	int err = 0;
-
-	if (!controller || !controller->reaches(h))
-		return 0;
-	irqlock_acquire(&irq_lock);
-	for (unsigned i = 0; i < nr_slots; i++)
-		if (slots[i].hart == h->index && in_use(&slots[i]) && !next_hart(&slots[i]))
-			err = -ENODEV;
-	if (!err)
-		leave_hart(h);
-	irqlock_release(&irq_lock);
-	return err;
+	/* Acquire, release: what its functions use was stored before. */
+	return atomic_xchg_ptr(&irq_controller, (void *)c, acq_rel);
 }
 
 /* ---- Registering --------------------------------------------------------------------------- */
@@ -221,44 +81,49 @@ int irq_leave_hart(struct hart_meta *h)
 static struct irq_slot *slot_get(unsigned source) REQUIRES(&irq_lock)
 {
 	if (!slot_of[source]) {
-		if (nr_slots == SLOTS)
+		if (irq_nr_slots == IRQ_SLOTS)
 			return NULL;
-		slots[nr_slots].source = source;
-		slot_of[source] = (uint8_t)++nr_slots;
+		irq_slots[irq_nr_slots].source = source;
+		slot_of[source] = (uint8_t)++irq_nr_slots;
 	}
-	return &slots[slot_of[source] - 1];
+	return &irq_slots[slot_of[source] - 1];
+}
+
+struct irq_slot *irq_slot_find(unsigned source)
+{
+	struct irq_slot *slot;
+
+	if (!source || source >= IRQ_SOURCE_MAX || !slot_of[source])
+		return NULL;
+	slot = &irq_slots[slot_of[source] - 1];
+	return irq_slot_used(slot) ? slot : NULL;
 }
 
 int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void *arg)
 {
-	struct hart_meta *h;
 	struct irq_slot *slot;
 	int err;
 
-	if (!controller)
+	if (!irq_ctl())
 		return -ENODEV;
-	if (!source || source > controller->nr_sources)
+	if (!source || source > irq_ctl()->nr_sources)
 		return -EINVAL;
 	irqlock_acquire(&irq_lock);
-	err = -ENODEV;
-	h = pick_hart(&harts_online);
-	if (!h)
-		goto out;
 	err = -ENOSPC;
 	slot = slot_get(source);
 	if (!slot)
 		goto out;
 	err = -EBUSY;
-	if (atomic_load_ptr(&slot->handler, relaxed))
+	if (irq_slot_used(slot))
+		goto out;
+	err = -ENODEV;
+	if (!irq_route_first(slot))
 		goto out;
 	slot->name = name;
 	slot->arg = arg;
-	hart_mask_fill(&slot->affinity, CONFIG_MAX_HARTS);
-	slot->home = NOBODY;
 	/* Release: name and arg. Partner: the load in run_handler. */
 	atomic_store_ptr(&slot->handler, (void *)fn, release);
-	route(slot, h);
-	controller->unmask(source);
+	irq_ctl()->unmask(source);
 	err = 0;
 out:
 	irqlock_release(&irq_lock);
@@ -288,17 +153,15 @@ int irq_unregister(unsigned source)
 	struct irq_slot *slot;
 	void *fn;
 
-	if (!source || source >= IRQ_SOURCE_MAX || !slot_of[source])
-		return -ENOENT;
-	slot = &slots[slot_of[source] - 1];
 	irqlock_acquire(&irq_lock);
-	fn = atomic_load_ptr(&slot->handler, relaxed);
-	if (!fn) {
+	slot = irq_slot_find(source);
+	if (!slot) {
 		irqlock_release(&irq_lock);
 		return -ENOENT;
 	}
-	controller->mask(source);
-	unroute(slot);
+	fn = atomic_load_ptr(&slot->handler, relaxed);
+	irq_ctl()->mask(source);
+	irq_route_end(slot);
 	atomic_store_ptr(&slot->handler, NULL, relaxed);
 	irqlock_release(&irq_lock);
 	/* From its own handler there is nothing to wait for. */
@@ -306,6 +169,7 @@ int irq_unregister(unsigned source)
 		atomic_load_u32(&serving[this_hart()->index].source, relaxed) != source)
 		run_awaited(NODE_IRQ, fn);
 	wait_until_unserved(source);
+	irq_spread();
 	return 0;
 }
 
@@ -318,8 +182,8 @@ static void unhandled(unsigned source)
 	bool stray = !slot_of[source];
 
 	irqlock_acquire_in_irq(&irq_lock);
-	if (stray || !atomic_load_ptr(&slots[slot_of[source] - 1].handler, relaxed))
-		controller->mask(source);
+	if (!irq_slot_find(source))
+		irq_ctl()->mask(source);
 	irqlock_release_in_irq(&irq_lock);
 	if (stray)
 		log_warn("interrupt source %u has no handler: masked", source);
@@ -335,7 +199,7 @@ static bool run_handler(struct hart_meta *h, unsigned source)
 	/* `source` before the look at the handler. Partner: wait_until_unserved. */
 	fence_full();
 	if (slot_of[source]) {
-		struct irq_slot *slot = &slots[slot_of[source] - 1];
+		struct irq_slot *slot = &irq_slots[slot_of[source] - 1];
 
 		/* Acquire: its argument. Partner: irq_register. */
 		uint16_t before;
@@ -356,6 +220,7 @@ static bool run_handler(struct hart_meta *h, unsigned source)
 
 void irq_dispatch(void)
 {
+	const struct irq_controller *controller = irq_ctl();
 	struct hart_meta *h = this_hart();
 	unsigned source = controller ? controller->claim() : 0; /* <= nr_sources */
 
@@ -378,12 +243,19 @@ bool irq_info(unsigned n, struct irq_info *out)
 	bool there;
 
 	irqlock_acquire(&irq_lock);
-	there = n < nr_slots;
+	there = n < irq_nr_slots;
 	if (there) {
-		out->source = slots[n].source;
-		out->name = slots[n].name;
-		out->hart = slots[n].hart;
-		out->counts = slots[n].counts;
+		const struct irq_slot *slot = &irq_slots[n];
+
+		*out = (struct irq_info){.source = slot->source,
+			.name = slot->name,
+			.used = irq_slot_used(slot),
+			.hart = slot->hart,
+			.away = slot->home != IRQ_NOBODY,
+			.home = slot->home,
+			.moves = slot->moves,
+			.counts = slot->counts};
+		hart_mask_copy(&out->affinity, &slot->affinity);
 	}
 	irqlock_release(&irq_lock);
 	return there;

@@ -35,6 +35,9 @@ struct irq_controller {
 
 /* Once, by the controller's driver. Boot. */
 void irq_set_controller(const struct irq_controller *controller);
+/* For tests: from now on these operations, which call the ones that this returns. An interrupt that
+ * was claimed by the old ones is completed by them. Either. */
+const struct irq_controller *irq_exchange_controller(const struct irq_controller *controller);
 
 /*
  * From now on fn(arg) runs for each interrupt of `source`. The source starts unmasked, with
@@ -48,29 +51,62 @@ int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void 
  */
 int irq_unregister(unsigned source);
 /*
- * Moves `source` to an online hart of the mask: the one with the fewest sources. -EINVAL: no
- * such source, -ENODEV: the mask has no online hart that the controller reaches (nothing changed).
+ * From now on `source` goes to online harts of the mask only, whichever of its harts come and go:
+ * it stays if its hart is one, otherwise it moves to the one with the fewest sources. -EINVAL: no
+ * such source in use, -ENODEV: the mask has no online hart that the controller reaches (nothing
+ * changed). Either.
  */
 int irq_set_affinity(unsigned source, const struct hart_mask *mask);
 
 /*
- * Moves every source that is routed to `h` to other harts of its mask, or to any online one if
- * there is none, until `h` enters again or the source gets another affinity. An interrupt that was
- * claimed is completed where it was, one that is pending is taken there. -ENODEV: some source has
- * no other hart that the controller reaches (nothing changed). For a hart that leaves, once its
- * state says so. Either.
+ * Moves every source that is routed to `h` to other harts of its affinity, or to any online one if
+ * there is none, until `h` or another of its affinity enters again. An interrupt that was claimed
+ * is completed where it was, one that is pending is taken there. -ENODEV: some source has no other
+ * hart that the controller reaches (nothing changed). For a hart that leaves, once its state says
+ * so. Either.
  */
 int irq_leave_hart(struct hart_meta *h);
-/* `h` can take external interrupts from now on, and gets back what it had before it left. Either.
- */
+/* `h` can take external interrupts from now on, and gets back what it had before it left, and what
+ * is to be on it and could not. Either. */
 void irq_enter_hart(struct hart_meta *h);
 
-/* For the `irqs` command: sources in use, in order of registration. */
+/*
+ * Who decides which hart of its affinity a source goes to.
+ *
+ *	fixed	nobody: it stays where it is, until it is told or its hart leaves
+ *	spread	by number: no two harts differ by more than one source, as far as affinities let
+ *		them; kept when harts or sources come or go, and when affinities change
+ *	load	by count: four times a second the busiest source of the busiest hart moves to the
+ *		least busy one, if it is worth it (balance.h)
+ */
+enum irq_balance {
+	IRQ_FIXED,
+	IRQ_SPREAD,
+	IRQ_LOAD
+};
+#define IRQ_BALANCE_NAMES "fixed, spread, load"
+enum irq_balance irq_balance(void);
+/* From now on. Either. */
+void irq_balance_set(enum irq_balance mode);
+/* 0, -EINVAL. */
+int irq_balance_named(const char *name, enum irq_balance *out);
+const char *irq_balance_name(enum irq_balance mode);
+/* The looks of the modes, now: for this folder and tests. Either. */
+void irq_spread(void);
+/* True: it moved a source. */
+bool irq_balance_look(void);
+
+/* For the commands `irq` and `irqs`: sources that are or were in use, in order of registration. */
 struct irq_info {
 	unsigned source;
 	const char *name;
-	unsigned hart;		/* index it is routed to */
-	const uint32_t *counts; /* per hart index, CONFIG_MAX_HARTS of them */
+	bool used;     /* it has a handler; if not, it has no route */
+	unsigned hart; /* index it is routed to */
+	bool away;     /* from `home`, which has left and gets it back */
+	unsigned home;
+	uint32_t moves;		   /* from one hart to another, so far */
+	struct hart_mask affinity; /* may name harts that do not exist */
+	const uint32_t *counts;	   /* per hart index, CONFIG_MAX_HARTS of them */
 };
 /* Fills `out` for the n-th used slot; false past the end. Either. */
 bool irq_info(unsigned n, struct irq_info *out);

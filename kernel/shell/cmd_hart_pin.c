@@ -10,6 +10,7 @@
 #include "kernel/sched/sched.h"
 #include "kernel/shell/cmd_hart.h"
 #include "kernel/shell/command.h"
+#include "kernel/shell/hart_list.h"
 #include "kernel/task/thread.h"
 #include "kernel/wait/work.h"
 #include "lib/errno.h"
@@ -34,21 +35,6 @@ static bool runs_anywhere(const struct thread_info *t)
 	return true;
 }
 
-static void print_harts(const struct hart_mask *mask)
-{
-	const char *comma = "";
-
-	for (unsigned i = 0, last; i < nr_harts; i = last + 1) {
-		last = i;
-		if (!hart_mask_test(mask, i))
-			continue;
-		while (last + 1 < nr_harts && hart_mask_test(mask, last + 1))
-			last++;
-		shell_printf(last > i ? "%s%u-%u" : "%s%u", comma, i, last);
-		comma = ",";
-	}
-}
-
 static int list_pinned(void)
 {
 	struct thread_info t;
@@ -59,7 +45,7 @@ static int list_pinned(void)
 			continue;
 		shell_printf("0x%08lx  %-*s  harts ", (unsigned long)t.handle, THREAD_NAME_MAX - 1,
 			t.name);
-		print_harts(&t.affinity);
+		hart_list_print(&t.affinity);
 		shell_printf("\n");
 		n++;
 	}
@@ -90,40 +76,10 @@ static int find_thread(const char *word, struct thread_info *out)
 	return 0;
 }
 
-/* One number or range of the list; *s moves behind it. */
-static int read_range(const char **s, struct hart_mask *mask)
-{
-	uint64_t first, last;
-
-	if (parse_u64_prefix(*s, &first, s))
-		return -EINVAL;
-	last = first;
-	if (**s == '-' && ((*s)++, parse_u64_prefix(*s, &last, s)))
-		return -EINVAL;
-	if (last < first || last >= nr_harts)
-		return -EINVAL;
-	for (; first <= last; first++)
-		hart_mask_set(mask, (unsigned)first);
-	return 0;
-}
-
 static int read_harts(const char *word, struct hart_mask *mask)
 {
-	const char *s = word;
-
-	hart_mask_zero(mask);
-	if (strcmp(word, "all") == 0) {
-		hart_mask_fill(mask, nr_harts);
+	if (!hart_list_read(word, mask))
 		return 0;
-	}
-	for (;;) {
-		if (read_range(&s, mask))
-			break;
-		if (!*s)
-			return 0;
-		if (*s++ != ',')
-			break;
-	}
 	return shell_complain("hart: %s is no list of harts: `all`, or such as 0,2-3 up to %u",
 		word, nr_harts - 1);
 }

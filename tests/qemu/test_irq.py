@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Routes of devices' interrupts, from the shell: `irq`, and the boot argument irqbalance=."""
+import re
+
+import pytest
+
+from guest import EXIT, Shell, run
+
+UART = 10
+
+
+@pytest.fixture(scope="module")
+def shell():
+    with Shell(smp=4) as s:
+        yield s
+        assert s.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def table(text):
+    """{source: (name, hart, affinity, home)}"""
+    return {int(row[0]): tuple(row[1:]) for row in
+            re.findall(r"^ *(\d+)  (\S+) +(\d+|-)  (\S+) +(\d+|-) ", text, re.M)}
+
+
+def uart(shell):
+    return table(shell.ask("irq"))[UART][1:]
+
+
+def silent(shell, line):
+    assert shell.ask(line).strip() == "", line
+
+
+def handled(shell, hart):
+    """Interrupts of the serial line that this hart has handled."""
+    row = re.search(rf"^ *{UART}  uart .*", shell.ask("irq"), re.M).group(0)
+    found = re.search(rf" {hart}:(\d+)", row)
+    return int(found.group(1)) if found else 0
+
+
+def test_source_goes_where_it_is_told_and_keys_arrive_there(shell):
+    for hart in (3, 1, 0, 2):
+        silent(shell, f"irq {UART} {hart}")
+        assert uart(shell) == (str(hart), str(hart), "-")
+        before = handled(shell, hart)
+        assert handled(shell, hart) > before
+    silent(shell, f"irq {UART} all")
+    assert uart(shell) == ("2", "all", "-")
+
+
+@pytest.mark.parametrize("word, harts", [("0x5", "0,2"), ("0xA", "1,3"), ("1-3", "1-3"),
+                                         ("0,2-3", "0,2-3"), ("0xf", "all")])
+def test_lists_and_masks_say_the_same(shell, word, harts):
+    silent(shell, f"irq {UART} {word}")
+    assert uart(shell)[1] == harts
+
+
+def test_affinity_survives_the_absence_of_its_harts(shell):
+    silent(shell, f"irq {UART} 1")
+    silent(shell, f"irq {UART} 1-2")
+    assert uart(shell) == ("1", "1-2", "-")
+    silent(shell, "hart stop 1")
+    assert uart(shell) == ("2", "1-2", "1")
+    silent(shell, "hart stop 2")
+    assert uart(shell)[0] in "03" and uart(shell)[1:] == ("1-2", "1")
+    silent(shell, "hart start 2")
+    assert uart(shell) == ("2", "1-2", "1")
+    silent(shell, "hart start 1")
+    assert uart(shell) == ("1", "1-2", "-")
+
+
+@pytest.mark.parametrize("line, words", [
+    ("irq 99 1", ["no source 99", str(UART)]),
+    ("irq 0 1", ["no source 0"]),
+    ("irq 99999999999 1", ["99999999999"]),
+    ("irq x 1", ["x", "source"]),
+    (f"irq {UART}", ["one set of harts"]),
+    (f"irq {UART} 1 2", ["one set of harts"]),
+    (f"irq {UART} 4", ["4", "up to hart 3"]),
+    (f"irq {UART} 0x10", ["0x10", "up to hart 3"]),
+    (f"irq {UART} 0x", ["0x"]),
+    (f"irq {UART} 0x0", ["0x0 names no hart"]),
+    (f"irq {UART} 0xg", ["0xg"]),
+    (f"irq {UART} 2-1", ["2-1"]),
+    (f"irq {UART} ,", [","]),
+    ("irq balance even", ["even", "fixed, spread, load"]),
+    ("irq balance load now", ["too many", "now"]),
+])
+def test_bad_input_gets_one_clear_line_and_changes_nothing(shell, line, words):
+    before = uart(shell), shell.ask("irq balance")
+    text = shell.ask(line).strip()
+    assert len(text.splitlines()) == 1 and all(w in text for w in words), text
+    assert (uart(shell), shell.ask("irq balance")) == before
+
+
+def test_hart_that_is_away_is_refused(shell):
+    silent(shell, f"irq {UART} all")
+    silent(shell, "hart stop 3")
+    text = shell.ask(f"irq {UART} 3").strip()
+    assert "no hart of 3 is online" in text and len(text.splitlines()) == 1, text
+    assert uart(shell)[1] == "all"
+    silent(shell, f"irq {UART} 2-3")
+    assert uart(shell)[:2] == ("2", "2-3")
+    silent(shell, "hart start 3")
+
+
+def test_modes_are_shown_and_set(shell):
+    for mode in ("spread", "load", "fixed"):
+        silent(shell, f"irq balance {mode}")
+        assert shell.ask("irq balance").strip() == mode
+        assert re.search(rf"^balance {mode};", shell.ask("irq"), re.M)
+
+
+def test_boot_argument_says_who_decides_and_a_wrong_one_changes_nothing():
+    for word, mode, said in (("spread", "spread", 0), ("load", "load", 0), ("even", "fixed", 1)):
+        done = run("irq balance; test irq_route.spread", smp=2, append=f"irqbalance={word}")
+        assert done.status == EXIT["EXIT_OK"], done.text
+        assert done.lines(rf"^{mode}$"), done.text
+        assert len(done.lines(r"irqbalance=even: none of fixed, spread, load: fixed")) == said
