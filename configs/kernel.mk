@@ -46,7 +46,7 @@ FOUND := $(sort $(shell find $(wildcard $(FOLDERS)) -name '*.c' -o -name '*.S' !
 # without them (tests/check/compiled.py has the list of what may be).
 CHECKER := $(filter-out kernel/lock/check_report.c,$(wildcard kernel/lock/check*.c)) \
 	kernel/wait/event.c
-STATISTICS := kernel/lock/stat.c
+STATISTICS := $(wildcard kernel/lock/stat*.c)
 LEFT_OUT := $(if $(CONFIG_RACE),,kernel/lock/race.c) \
 	$(if $(CONFIG_LOCKCHECK),,$(CHECKER)) $(if $(CONFIG_LOCKSTAT),,$(STATISTICS)) \
 	$(if $(CONFIG_LOCKPOINTS),,kernel/lock/point.c) \

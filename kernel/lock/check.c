@@ -375,7 +375,7 @@ bool check_release_slow(const void *lock, struct lock_class *class, unsigned fla
 
 		if (!on_thread(h, flags))
 			h->irqs_off_end = now;
-		lock_stat_held(class, now - mine->since, mine);
+		lock_stat_held(class, lock, now - mine->since, mine);
 	}
 	if (on_thread(h, flags))
 		check_filter_add(lock, -1u);

@@ -78,11 +78,11 @@ INLINE struct held_lock *newest(
 }
 
 /* Returns the time. */
-INLINE uint64_t count_hold(struct lock_class *class, const struct held_lock *mine)
+INLINE uint64_t count_hold(struct lock_class *class, const void *lock, const struct held_lock *mine)
 {
 	uint64_t now = CONFIG_LOCKSTAT ? arch_time() : 0;
 
-	lock_stat_held(class, now - mine->since, mine);
+	lock_stat_held(class, lock, now - mine->since, mine);
 	return now;
 }
 
@@ -183,7 +183,7 @@ INLINE bool check_irqlock_release(
 	if (unlikely(!mine))
 		return check_release_slow(lock, class, flags, pc);
 	held_drop(mine, &h->nr_held);
-	h->irqs_off_end = count_hold(class, mine);
+	h->irqs_off_end = count_hold(class, lock, mine);
 	return true;
 }
 
@@ -287,7 +287,7 @@ INLINE bool check_thread_release(
 		return check_release_slow(lock, class, flags, pc);
 	check_filter_add(lock, -1u);
 	held_drop(mine, &t->nr_held);
-	count_hold(class, mine);
+	count_hold(class, lock, mine);
 	return true;
 }
 

@@ -62,6 +62,7 @@ struct lock_longest {
 
 struct lock_class_stats {
 	struct lock_longest hold, wait; /* by where it was acquired */
+	atomic_ulong placed; /* not 0: locks of it have figures of their own (stat_lock.c) */
 	atomic_ulong wait_ticks;
 	atomic_ulong waits[LOCK_BUCKETS];
 	struct lock_shard shards[LOCK_SHARDS];

@@ -10,7 +10,7 @@ static void acquired(struct irqlock *lock, unsigned flags, uintptr_t pc, bool be
 {
 	irq_section_begin(lock_hart(), before);
 	check_acquired(lock, lock->class, flags, pc);
-	lock_stat_owner(lock->class, &lock->last_hart, lock_hart()->index);
+	lock_stat_owner(lock->class, lock, &lock->last_hart, lock_hart()->index);
 }
 
 static bool may_acquire(struct irqlock *lock, unsigned flags, uintptr_t pc)

@@ -27,7 +27,7 @@ static inline __attribute__((always_inline)) bool irqlock_acquire_plain(
 	outermost = !h->irq_depth;
 	irq_section_begin(h, before);
 	check_irqlock_record(h, lock, class, flags, pc, outermost);
-	lock_stat_owner(class, &lock->last_hart, h->index);
+	lock_stat_owner(class, lock, &lock->last_hart, h->index);
 	return true;
 }
 

@@ -159,7 +159,7 @@ INLINE void entered_plain(const struct attempt *a)
 	irq_section_begin(h, a->before);
 	check_irqlock_record(h, a->lock, class, a->flags, a->pc, outermost);
 	if (a->flags & CHECK_WRITE)
-		lock_stat_owner(class, &a->lock->gate.last_hart, h->index);
+		lock_stat_owner(class, a->lock, &a->lock->gate.last_hart, h->index);
 }
 
 static bool may_enter(const struct attempt *a)
@@ -180,7 +180,7 @@ static void entered(const struct attempt *a)
 	irq_section_begin(lock_hart(), a->before);
 	check_acquired(a->lock, class, a->flags, a->pc);
 	if (a->flags & CHECK_WRITE)
-		lock_stat_owner(class, &a->lock->gate.last_hart, lock_hart()->index);
+		lock_stat_owner(class, a->lock, &a->lock->gate.last_hart, lock_hart()->index);
 	LOCK_EVENT_AT(irqrwlock_acquired, a->lock, class, a->pc);
 }
 

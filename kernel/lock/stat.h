@@ -5,7 +5,8 @@
  *
  * All counters are relaxed: each is a lone value, and a reader's sum is a look, no moment. What is
  * on the way of an uncontended lock is inline and counts into the shard of the hart; the rest is in
- * stat.c. All of it: either, SIE as it is, no locks; compiled out without CONFIG_LOCKSTAT.
+ * stat.c, that of single locks in stat_lock.c. All of it: either, SIE as it is, no locks; compiled
+ * out without CONFIG_LOCKSTAT.
  */
 #ifndef KERNEL_LOCK_STAT_H
 #define KERNEL_LOCK_STAT_H
@@ -28,7 +29,8 @@ static inline void lock_stat(struct lock_class *class, enum lock_stat what)
 
 void lock_stat_of_slow(struct lock_class *class, const void *lock, enum lock_stat what);
 void lock_stat_wait_slow(struct lock_class *class, const void *lock, uint64_t ticks);
-void lock_stat_held_slow(struct lock_class *class, uint64_t ticks, const struct held_lock *mine);
+void lock_stat_held_slow(
+	struct lock_class *class, const void *lock, uint64_t ticks, const struct held_lock *mine);
 
 /* The same, and for the lock itself: what happens to contended ones. */
 static inline void lock_stat_of(struct lock_class *class, const void *lock, enum lock_stat what)
@@ -49,37 +51,39 @@ static inline void lock_stat_waited(struct lock_class *class, const void *lock, 
 		lock_stat_wait_slow(class, lock, arch_time() - since);
 }
 
-/* A hold of `ticks` is over. False: it was not short, and is not counted yet. */
+/* A hold of `ticks` is over. False: it was not short, or the lock may have figures of its own, and
+ * it is not counted yet. */
 static inline bool lock_stat_held_short(struct lock_class *class, uint64_t ticks)
 {
 	struct lock_shard *shard;
 
 	if (!CONFIG_LOCKSTAT)
 		return true;
-	if (unlikely(ticks > 3))
+	if (unlikely(ticks > 3 || atomic_load_ulong(&class->stats[0].placed, relaxed)))
 		return false;
 	shard = lock_stat_shard(class);
+	atomic_add_ulong(&shard->hold_ticks, (unsigned long)ticks, relaxed);
 	/* The bit lengths of 0, 1, 2, 3. */
 	atomic_add_ulong(&shard->holds[ticks - (ticks & ticks >> 1)], 1, relaxed);
-	atomic_add_ulong(&shard->hold_ticks, (unsigned long)ticks, relaxed);
 	return true;
 }
 
-/* The lock of the record `mine` was held for `ticks`. */
+/* The lock was held for `ticks`; `mine` is, or has just been, its record. */
 static inline void lock_stat_held(
-	struct lock_class *class, uint64_t ticks, const struct held_lock *mine)
+	struct lock_class *class, const void *lock, uint64_t ticks, const struct held_lock *mine)
 {
 	if (!lock_stat_held_short(class, ticks))
-		lock_stat_held_slow(class, ticks, mine);
+		lock_stat_held_slow(class, lock, ticks, mine);
 }
 
 /* The caller has just taken the lock, alone; *last says which hart had it before. */
-static inline void lock_stat_owner(struct lock_class *class, uint8_t *last, unsigned hart)
+static inline void lock_stat_owner(
+	struct lock_class *class, const void *lock, uint8_t *last, unsigned hart)
 {
 	if (!CONFIG_LOCKSTAT || likely(*last == hart + 1))
 		return;
 	if (*last)
-		lock_stat(class, LOCK_BOUNCED);
+		lock_stat_of_slow(class, lock, LOCK_BOUNCED);
 	*last = (uint8_t)(hart + 1);
 }
 
@@ -113,17 +117,19 @@ void lock_stat_waits(const struct lock_class *class, struct lock_stat_times *out
 /*
  * Single locks: those that were contended most of all. There is room for LOCK_STAT_LOCKS; when a
  * place is wanted, one that is contended less than newcomers gives way. No figure for what a lock
- * did before it had a place.
+ * did before it had a place: its first wait is counted in full, and all holds that end after that.
  */
 #define LOCK_STAT_LOCKS 256
 struct lock_stat_lock {
 	const void *lock;
 	const struct lock_class *class;
-	unsigned long contended, stolen, parked;
-	uint64_t wait_ticks, wait_max;
+	unsigned long n[LOCK_STATS];
+	struct lock_stat_times holds, waits;
 };
 /* The i-th place. False: nobody has it. */
 bool lock_stat_lock(unsigned i, struct lock_stat_lock *out);
+/* Contentions of a lock without a place that got none, or took another lock's with its figures. */
+unsigned long lock_stat_crowded(void);
 
 /* The longest stretches of a hart. */
 struct lock_stat_section {

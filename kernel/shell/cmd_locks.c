@@ -2,11 +2,13 @@
 /*
  * The commands locks and irqsoff: what the statistics of locks say (kernel/lock/stat.h).
  *
- *	locks		a line for each class
- *	locks -s	the same for programs: a line of key=value pairs for each class
- *	locks CLASS	all of one class, and its most contended locks
- *	locks --reset	forgets what was counted
- *	irqsoff		the longest stretches of each hart
+ *	locks			a line for each class
+ *	locks -s		the same for programs: a line of key=value pairs for each class,
+ *				and for each lock that has figures of its own
+ *	locks CLASS		all of one class, and a line for each such lock of it
+ *	locks CLASS ADDRESS	all of one lock
+ *	locks --reset		forgets what was counted
+ *	irqsoff			the longest stretches of each hart
  */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/check.h"
@@ -19,6 +21,7 @@
 #include "kernel/shell/shell.h"
 #include "kernel/time/clock.h"
 #include "lib/errno.h"
+#include "lib/parse.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -120,6 +123,15 @@ static void each_class(void (*fn)(const struct lock_class *c))
 				fn(c);
 }
 
+/* The table of single locks is full: said once in each output that is made of it. */
+static void say_crowded(void)
+{
+	if (CONFIG_LOCKSTAT && lock_stat_crowded())
+		shell_printf("%lu times a lock was waited for while there was no room for its own "
+			     "figures, or it took another one's (%u have some): see its class\n",
+			lock_stat_crowded(), LOCK_STAT_LOCKS);
+}
+
 static void locks_table(void)
 {
 	shell_printf("class               rank   acquired contended  stolen  parked  bounced  "
@@ -127,11 +139,12 @@ static void locks_table(void)
 	shell_printf("                                                                     "
 		     "      us        us\n");
 	each_class(class_line);
+	say_crowded();
 }
 
 /* ---- locks -s -------------------------------------------------------------------------------- */
 
-static void print_times(const char *what, const struct lock_stat_times *t)
+static void times_keys(const char *what, const struct lock_stat_times *t)
 {
 	char where[120];
 
@@ -154,9 +167,36 @@ static void class_keys(const struct lock_class *c)
 		lock_stat_read(c, LOCK_CONTENDED), lock_stat_read(c, LOCK_STOLEN),
 		lock_stat_read(c, LOCK_PARKED), lock_stat_read(c, LOCK_BOUNCED),
 		lock_stat_unheld(c));
-	print_times("wait", &waits);
-	print_times("hold", &holds);
+	times_keys("wait", &waits);
+	times_keys("hold", &holds);
 	shell_printf("\n");
+}
+
+static void lock_keys(const struct lock_stat_lock *l)
+{
+	shell_printf("lockstat: lock=0x%lx of=%s acquired=%lu contended=%lu stolen=%lu parked=%lu "
+		     "bounced=%lu",
+		(unsigned long)l->lock, l->class->name, l->n[LOCK_ACQUIRED], l->n[LOCK_CONTENDED],
+		l->n[LOCK_STOLEN], l->n[LOCK_PARKED], l->n[LOCK_BOUNCED]);
+	times_keys("wait", &l->waits);
+	times_keys("hold", &l->holds);
+	shell_printf("\n");
+}
+
+static void all_keys(void)
+{
+	struct lock_stat_lock l;
+	unsigned n = 0;
+
+	each_class(class_keys);
+	for (unsigned i = 0; i < LOCK_STAT_LOCKS; i++) {
+		if (!lock_stat_lock(i, &l))
+			continue;
+		lock_keys(&l);
+		n++;
+	}
+	shell_printf("lockstat: locks=%u room=%u crowded=%lu\n", n, LOCK_STAT_LOCKS,
+		lock_stat_crowded());
 }
 
 /* ---- locks CLASS ----------------------------------------------------------------------------- */
@@ -190,6 +230,14 @@ static void print_histogram(const char *what, const struct lock_stat_times *t)
 	}
 }
 
+static void instance_line(const struct lock_stat_lock *l)
+{
+	shell_printf("  0x%016lx %10lu %9lu %8lu %8lu %8lu %9lu %11lu %9lu %11lu\n",
+		(unsigned long)l->lock, l->n[LOCK_ACQUIRED], l->n[LOCK_CONTENDED],
+		l->n[LOCK_STOLEN], l->n[LOCK_PARKED], l->n[LOCK_BOUNCED], to_us(l->waits.ticks),
+		to_us(l->waits.max), to_us(l->holds.ticks), to_us(l->holds.max));
+}
+
 static void print_instances(const struct lock_class *c)
 {
 	struct lock_stat_lock l;
@@ -199,13 +247,34 @@ static void print_instances(const struct lock_class *c)
 		if (!lock_stat_lock(i, &l) || l.class != c)
 			continue;
 		if (n++ == 0)
-			shell_printf("its most contended locks:\n  lock                contended   "
-				     "stolen   parked   wait-us  wait-max-us\n");
-		shell_printf("  0x%016lx %10lu %8lu %8lu %9lu %12lu\n", (unsigned long)l.lock,
-			l.contended, l.stolen, l.parked, to_us(l.wait_ticks), to_us(l.wait_max));
+			shell_printf("its most contended locks, each since its first wait:\n"
+				     "  lock                 acquired contended   stolen   parked  "
+				     "bounced   wait-us wait-max-us   hold-us hold-max-us\n");
+		instance_line(&l);
 	}
 	if (!n)
 		shell_printf("none of its locks is among the most contended ones\n");
+	say_crowded();
+}
+
+/* All of one lock. False: it has no figures of its own. */
+static bool print_instance(const struct lock_class *c, uint64_t address)
+{
+	struct lock_stat_lock l;
+
+	for (unsigned i = 0; i < LOCK_STAT_LOCKS; i++) {
+		if (!lock_stat_lock(i, &l) || l.class != c || (uintptr_t)l.lock != address)
+			continue;
+		shell_printf(
+			"%s at 0x%lx, since its first wait:\n", c->name, (unsigned long)address);
+		shell_printf("acquired %lu, contended %lu, stolen %lu, parked %lu, bounced %lu\n",
+			l.n[LOCK_ACQUIRED], l.n[LOCK_CONTENDED], l.n[LOCK_STOLEN], l.n[LOCK_PARKED],
+			l.n[LOCK_BOUNCED]);
+		print_histogram("holds", &l.holds);
+		print_histogram("waits", &l.waits);
+		return true;
+	}
+	return false;
 }
 
 static void print_class(const struct lock_class *c)
@@ -229,22 +298,34 @@ static void print_class(const struct lock_class *c)
 	print_instances(c);
 }
 
-static int one_class(const char *name)
+/* `address`: of one of its locks; NULL: all of the class. */
+static int one_class(const char *name, const char *address)
 {
-	bool found = false;
+	bool class_there = false, lock_there = false;
+	uint64_t at = 0;
 
+	if (address && parse_u64(address, &at))
+		return shell_complain("locks: %s is no address", address);
 	lock_class_for_each(c) {
 		if (strcmp(c->name, name) != 0)
 			continue;
-		print_class(c);
-		found = true;
+		class_there = true;
+		if (address)
+			lock_there |= print_instance(c, at);
+		else
+			print_class(c);
 	}
-	return found ? 0 : shell_complain("locks: no class %s; `locks` lists them", name);
+	if (!class_there)
+		return shell_complain("locks: no class %s; `locks` lists them", name);
+	if (address && !lock_there)
+		return shell_complain(
+			"locks: no figures of a lock at %s; `locks %s` lists them", address, name);
+	return 0;
 }
 
 static int cmd_locks(int argc, char **argv)
 {
-	if (shell_max_args(argc, argv, 2))
+	if (shell_max_args(argc, argv, 3))
 		return -EINVAL;
 	if (argc == 1) {
 		locks_table();
@@ -254,17 +335,19 @@ static int cmd_locks(int argc, char **argv)
 	}
 	if (!CONFIG_LOCKSTAT)
 		return shell_complain("locks: this configuration counts nothing");
+	if (argc == 3 && argv[1][0] == '-')
+		return shell_complain("locks: %s takes nothing more", argv[1]);
 	if (strcmp(argv[1], "--reset") == 0) {
 		lock_stat_reset();
 		return 0;
 	}
 	if (strcmp(argv[1], "-s") == 0) {
-		each_class(class_keys);
+		all_keys();
 		return 0;
 	}
-	return one_class(argv[1]);
+	return one_class(argv[1], argc == 3 ? argv[2] : NULL);
 }
-SHELL_COMMAND(locks, "locks [-s|CLASS|--reset]", "what the lock classes did", cmd_locks);
+SHELL_COMMAND(locks, "locks [-s|CLASS [ADDRESS]|--reset]", "what the lock classes did", cmd_locks);
 
 /* ---- irqsoff --------------------------------------------------------------------------------- */
 

@@ -102,7 +102,7 @@ static inline void pilock_count(struct pilock *l)
 	if (!CONFIG_LOCKSTAT)
 		return;
 	/* With interrupts on it may be the hart of a moment ago. */
-	lock_stat_owner(l->class, &l->last_hart, lock_hart()->index);
+	lock_stat_owner(l->class, l, &l->last_hart, lock_hart()->index);
 }
 
 /*

@@ -7,6 +7,7 @@
  * Sources: kernel/lock/irqlock.c kernel/lock/irqlock_checked.c kernel/lock/park.c
  * Sources: kernel/lock/relax.c kernel/lock/context.c
  * Sources: kernel/lock/irqrwlock.c kernel/lock/seqlock.c kernel/lock/stat.c
+ * Sources: kernel/lock/stat_lock.c
  * Sources: kernel/lock/check.c kernel/lock/check_state.c kernel/lock/check_held.c
  * Sources: kernel/lock/check_report.c kernel/lock/check_graph.c kernel/lock/check_order.c
  * Sources: kernel/lock/check_path.c

@@ -249,8 +249,8 @@ static void hold_or_wait(unsigned i, void *arg unused_arg)
 /* One wait of another hart; true: the lock kept its place among the contended ones. */
 static bool wait_once(void (*fn)(unsigned i, void *arg), const void *lock, struct lock_stat_lock *l)
 {
-	return begin() && ktest_parallel(2, fn, NULL) && find_lock(lock, l) && l->contended &&
-		l->wait_max;
+	return begin() && ktest_parallel(2, fn, NULL) && find_lock(lock, l) &&
+		l->n[LOCK_CONTENDED] && l->waits.max && l->n[LOCK_ACQUIRED] == 2;
 }
 
 KTEST(lockstat, a_wait_for_an_irqlock_is_counted_for_class_and_lock)
@@ -271,8 +271,13 @@ KTEST(lockstat, a_wait_for_an_irqlock_is_counted_for_class_and_lock)
 	ktest_check(lock_stat_read(&stat_spin_class, LOCK_BOUNCED) - 1 <= 1);
 	ktest_check(ticks_to_ns(waits.max) >= LONG_NS && waits.ticks == waits.max);
 	ktest_check(waits.nr_pcs > 1 && in_all(&waits) == 1 && at_least(&waits, LONG_NS) == 1);
-	ktest_check(l.class == &stat_spin_class && l.contended == 1 && l.parked >= 1);
-	ktest_check(l.wait_ticks == waits.ticks && l.wait_max == waits.max);
+	ktest_check(l.class == &stat_spin_class && l.n[LOCK_CONTENDED] == 1 && l.n[LOCK_PARKED]);
+	ktest_check(l.waits.ticks == waits.ticks && l.waits.max == waits.max);
+	ktest_check(l.waits.nr_pcs > 1 && at_least(&l.waits, LONG_NS) == 1);
+	/* The first one's hold ended after the place was taken; then the second one had it. */
+	ktest_check(l.n[LOCK_BOUNCED] == 1, "%lu", l.n[LOCK_BOUNCED]);
+	ktest_check(ticks_to_ns(l.holds.max) >= LONG_NS && l.holds.nr_pcs > 1);
+	ktest_check(l.holds.ticks >= l.holds.max && at_least(&l.holds, LONG_NS) >= 1);
 }
 
 static void hold_or_wait_asleep(unsigned i, void *arg unused_arg)
@@ -309,7 +314,8 @@ KTEST(lockstat, a_wait_for_a_mutex_is_counted_for_class_and_lock)
 	ktest_check(lock_stat_read(&stat_sleep_class, LOCK_PARKED) >= 1);
 	ktest_check(ticks_to_ns(waits.max) >= LONG_NS && in_all(&waits) == 1);
 	ktest_check(ticks_to_ns(holds.max) >= LONG_NS && in_all(&holds) == 2);
-	ktest_check(l.contended == 1 && l.wait_max == waits.max);
+	ktest_check(l.n[LOCK_CONTENDED] == 1 && l.waits.max == waits.max);
+	ktest_check(l.holds.max == holds.max && l.holds.ticks == holds.ticks);
 }
 
 /* In turns, each on its hart. */
@@ -356,5 +362,7 @@ KTEST(lockstat, the_most_contended_lock_keeps_its_place)
 		always_contended(&spin, 2);
 	}
 	ktest_require(find_lock(&spin, &l));
-	ktest_check(l.contended > sizeof(locks), "%lu", l.contended);
+	ktest_check(l.n[LOCK_CONTENDED] > sizeof(locks), "%lu", l.n[LOCK_CONTENDED]);
+	ktest_check(lock_stat_crowded() >= sizeof(locks) - LOCK_STAT_LOCKS, "%lu were said",
+		lock_stat_crowded());
 }

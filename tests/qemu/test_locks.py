@@ -54,7 +54,45 @@ def test_contended_locks_have_a_line_of_their_own():
         _, most = contended_guest(shell)
         assert int(most["wait_ns"]) > 0, most
         text = shell.ask("locks " + most["class"])
-        assert re.search(r"^its most contended locks:\n.*\n  0x\w+ +[1-9]\d*", text, re.M), text
+        line = re.search(r"^its most contended locks, .*\n.*\n  (0x\w+) +(\d+) +([1-9]\d*) ", text,
+                         re.M)
+        assert line, text
+        # All of the worst one.
+        address, acquired, contended = line.groups()
+        text = shell.ask("locks %s %s" % (most["class"], address))
+        told = re.search(r"^%s at 0x0*%x, since its first wait:\n"
+                         r"acquired (\d+), contended (\d+), stolen \d+, parked \d+, bounced \d+\n"
+                         r"holds: \d+ ns in all, the longest \d+ ns\n(  .*\n)+"
+                         r"waits: \d+ ns in all, the longest \d+ ns\n(  >= .*\n)+" % (
+                             re.escape(most["class"]), int(address, 16)), text, re.M)
+        assert told, text
+        assert int(told.group(1)) >= int(acquired) and int(told.group(2)) >= int(contended), text
+        assert "no figures of a lock at 0x1" in shell.ask("locks %s 0x1" % most["class"])
+        assert "xyz is no address" in shell.ask("locks %s xyz" % most["class"])
+        assert "--reset takes nothing more" in shell.ask("locks --reset 1")
+
+
+def test_single_locks_have_a_line_that_programs_can_read():
+    with Shell(smp=4) as shell:
+        text, most = contended_guest(shell)
+    locks = [dict(word.split("=", 1) for word in line.split()) for line in
+             re.findall(r"^lockstat: (lock=\S+ .*)$", text, re.M)]
+    assert most["class"] in [l["of"] for l in locks], text
+    for l in locks:
+        assert set(l) == (set(most) - {"class", "rank", "unheld"}) | {"lock", "of"}, l
+        assert int(l["contended"]) >= 1 and int(l["wait_max_ns"]) <= int(l["wait_ns"]), l
+        assert sum(map(int, l["hold_hist"].split(","))) <= int(l["acquired"]), l
+    count, crowded = re.search(r"^lockstat: locks=(\d+) room=256 crowded=(\d+)$", text,
+                               re.M).groups()
+    assert int(count) == len(locks) and int(crowded) >= 0, text
+
+
+def test_a_full_table_of_locks_is_said():
+    """The test inside the kernel has more of them wait than there is room for."""
+    got = run("test lockstat.the_most; locks; locks runq", smp=1)
+    said = re.findall(r"^(\d+) times a lock was waited for while there was no room .* "
+                      r"\(256 have some\): see its class$", got.text, re.M)
+    assert got.status == 0 and len(said) == 2 and int(said[0]) > 256, got.text
 
 
 def test_reset_forgets():
