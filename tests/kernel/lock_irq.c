@@ -428,7 +428,13 @@ KTEST(irqlock, a_parked_waiter_keeps_the_messages_of_others)
 	irqlock_tuning = saved;
 }
 
-/* Every hart gets in a fixed number of times while all others never stop trying. */
+/*
+ * Every hart gets in a fixed number of times while all others never stop trying. Who has been in so
+ * often waits for the others from then on, and so relaxes in between: where one host thread runs
+ * all harts until a timer is due, it would else be the only one that ever ran (counting
+ * instructions, QEMU gives nothing to the hart whose turn begins as the timer is due; with two
+ * harts that is the same one each time, and the watchdog took it for dead).
+ */
 #define SHARE 500
 static atomic_u32 nr_through;
 
@@ -441,6 +447,8 @@ static void hammer_until_all_are_through(unused_arg unsigned i, void *arg) UNCHE
 		irqlock_release(&lock);
 		if (taken == SHARE)
 			atomic_add_u32(&nr_through, 1, relaxed);
+		if (taken >= SHARE)
+			relax();
 	}
 }
 
