@@ -97,6 +97,7 @@ struct fdt_memory_iter {
 	const void *fdt;
 	int node;
 	unsigned entry;
+	int found; /* the tree's node of what was read last */
 };
 
 /* Ranges of the enabled memory nodes, in the order of the tree; empty ones are left out. */
@@ -153,6 +154,36 @@ bool fdt_hart_has(const struct fdt_hart *hart, const char *ext);
 bool isa_has(const char *isa, const char *ext);
 /* In /cpus, or else in the first hart that has it. -EINVAL if it is 0 or above 32 bits. */
 int fdt_timebase(const void *fdt, uint32_t *hz);
+
+/* ---- Topology ---------------------------------------------------------------------------- */
+
+#define FDT_NUMA_MAX 16
+
+/* Where a hart stands. All numbers are dense, from 0: nodes by their ids, others in the order of
+ * the tree. */
+struct fdt_place {
+	uint32_t node, socket, cluster, core;
+	uint32_t phandle; /* the hart's; 0: none */
+};
+
+struct fdt_topology {
+	/* 1 at least each. Among the latter two may be some of harts that were not asked about. */
+	unsigned nr_nodes, nr_sockets, nr_clusters, nr_cores;
+	uint32_t node_id[FDT_NUMA_MAX];		      /* numa-node-id of each node, ascending */
+	uint8_t distance[FDT_NUMA_MAX][FDT_NUMA_MAX]; /* 10 from a node to itself, else more */
+	/* Why a part of the tree is not used: a phrase; NULL: it is, or is not there. */
+	const char *numa_fault, *distance_fault, *map_fault;
+};
+
+/*
+ * Places of n harts, given by their nodes in the tree (negative: it does not know this one), by
+ * numa-node-id, /distance-map and /cpus/cpu-map. What is not there, or is not used, counts as: one
+ * node of memory; distances 10 and 20; the harts of a node are one cluster.
+ */
+void fdt_read_topology(const void *fdt, const int *harts, unsigned n, struct fdt_topology *out,
+	struct fdt_place *places);
+/* The NUMA node, densely numbered, of a hart or memory in the tree; 0 if it has none. */
+unsigned fdt_numa_node(const struct fdt_topology *t, const void *fdt, int node);
 
 /* ---- /chosen ----------------------------------------------------------------------------- */
 

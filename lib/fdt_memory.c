@@ -53,11 +53,11 @@ static int next_entry(const void *fdt, int parent, int *node, unsigned *entry, i
 
 int fdt_memory_next(struct fdt_memory_iter *it, uint64_t *start, uint64_t *size)
 {
-	int found, err;
+	int err;
 
 	do {
-		err = next_entry(
-			it->fdt, FDT_ROOT, &it->node, &it->entry, &found, is_memory, start, size);
+		err = next_entry(it->fdt, FDT_ROOT, &it->node, &it->entry, &it->found, is_memory,
+			start, size);
 	} while (!err && !*size);
 	return err;
 }

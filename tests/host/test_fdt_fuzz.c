@@ -5,7 +5,7 @@
  * sanitizer sees it).
  *
  * Sources: tests/host/harness.c tests/host/dt.c lib/fdt.c lib/fdt_bus.c lib/fdt_memory.c
- * Sources: lib/fdt_harts.c lib/string.c lib/random.c libfdt
+ * Sources: lib/fdt_harts.c lib/fdt_topology.c lib/string.c lib/random.c libfdt
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,7 @@
 
 #define OFFSET_TOTALSIZE 4
 #define OFFSET_STRUCT 8
+#define FUZZ_HARTS 8
 
 static struct rng rng;
 static unsigned accepted, refused;
@@ -81,8 +82,26 @@ static void ask_node(const void *fdt, int node)
 	}
 }
 
+/* Places of harts: all numbers below their counts, distances as promised. */
+static void ask_topology(const void *fdt, const int *harts, unsigned n)
+{
+	struct fdt_topology t;
+	struct fdt_place places[FUZZ_HARTS];
+
+	fdt_read_topology(fdt, harts, n, &t, places);
+	assert_in_range(t.nr_nodes, 1, FDT_NUMA_MAX);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(places[i].node < t.nr_nodes && places[i].socket < t.nr_sockets &&
+			places[i].cluster < t.nr_clusters && places[i].core < t.nr_cores);
+	for (unsigned a = 0; a < t.nr_nodes; a++)
+		for (unsigned b = 0; b < t.nr_nodes; b++)
+			assert_true(a == b ? t.distance[a][b] == 10 : t.distance[a][b] > 10);
+}
+
 static void ask_machine(const void *fdt)
 {
+	int nodes[FUZZ_HARTS];
+	unsigned nr_nodes = 0;
 	struct fdt_memory_iter memory;
 	struct fdt_reserved_iter reserved;
 	struct fdt_hart_iter harts;
@@ -108,7 +127,10 @@ static void ask_machine(const void *fdt)
 		read_string(h.isa);
 		read_string(h.mmu);
 		fdt_hart_has(&h, "sstc");
+		if (nr_nodes < FUZZ_HARTS)
+			nodes[nr_nodes++] = h.node;
 	}
+	ask_topology(fdt, nodes, nr_nodes);
 	fdt_timebase(fdt, &hz);
 	read_string(fdt_bootargs(fdt));
 	fdt_initrd(fdt, &a, &b);
@@ -148,7 +170,10 @@ static size_t original_size;
 
 static int make_original(void **state unused_arg)
 {
-	const void *fdt = dt_qemu("-smp 4 -append 'run=\"harts\"' -bios none -kernel /bin/true");
+	const void *fdt = dt_qemu("-smp 4 -append 'run=\"harts\"' -bios none -kernel /bin/true "
+				  "-m 256M -object memory-backend-ram,size=128M,id=a "
+				  "-object memory-backend-ram,size=128M,id=b "
+				  "-numa node,memdev=a -numa node,memdev=b");
 
 	original_size = fdt_size(fdt);
 	original = malloc(original_size);
