@@ -11,6 +11,7 @@
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
 #include "kernel/hart/leave.h"
+#include "kernel/hart/topology.h"
 #include "kernel/irq/irq.h"
 #include "kernel/lock/point.h"
 #include "kernel/lock/race.h"
@@ -57,6 +58,7 @@ noreturn void kernel_main(void)
 	log_init();
 	/* From here on this hart knows its number, and what it says bears it. */
 	hart_discover();
+	topology_init();
 	read_options();
 	say_machine();
 
