@@ -9,6 +9,7 @@
  */
 #include "kernel/mm/early.h"
 
+#include "kernel/hart/topology.h"
 #include "kernel/log.h"
 #include "kernel/mm/inject.h"
 #include "kernel/mm/page.h"
@@ -24,6 +25,15 @@ extern char kernel_start[], kernel_end[];
 
 struct early_map early_map;
 
+/* Which node the tree's ranges belong to; where two overlap, the earlier one has it. */
+static struct node_span {
+	uint64_t base, end;
+	unsigned node;
+} spans[RANGE_SET_MAX];
+static unsigned nr_spans;
+
+static unsigned node_at(uint64_t pa);
+static uint64_t next_border(uint64_t pa, uint64_t limit);
 static void read_memory(void);
 static void read_reservations(void);
 static void reserve(uint64_t base, uint64_t end, const char *what);
@@ -68,6 +78,37 @@ phys_t early_alloc(size_t size, phys_t low, phys_t high)
 	return base;
 }
 
+uint64_t early_node_end(uint64_t base, uint64_t limit, unsigned *node)
+{
+	uint64_t end = base;
+
+	*node = node_at(base);
+	do
+		end = next_border(end, limit);
+	while (end < limit && node_at(end) == *node);
+	return end;
+}
+
+static unsigned node_at(uint64_t pa)
+{
+	for (unsigned i = 0; i < nr_spans; i++)
+		if (pa >= spans[i].base && pa < spans[i].end)
+			return spans[i].node;
+	return 0;
+}
+
+/* The first place behind pa where a range of the tree begins or ends; `limit` if none is before. */
+static uint64_t next_border(uint64_t pa, uint64_t limit)
+{
+	for (unsigned i = 0; i < nr_spans; i++) {
+		if (spans[i].base > pa)
+			limit = MIN(limit, spans[i].base);
+		if (spans[i].end > pa)
+			limit = MIN(limit, spans[i].end);
+	}
+	return limit;
+}
+
 static void read_memory(void)
 {
 	uint64_t limit = MIN((uint64_t)arch_phys_end, PHYS_LIMIT), start, size;
@@ -86,6 +127,9 @@ static void read_memory(void)
 		if (end < align_down(start + size, PAGE_SIZE))
 			log_warn("memory: above 0x%llx it cannot be reached",
 				(unsigned long long)limit);
+		if (nr_spans < RANGE_SET_MAX && base < end)
+			spans[nr_spans++] = (struct node_span){
+				base, end, fdt_numa_node(&topology, arch_info.fdt, it.found)};
 		if (range_set_add(&early_map.ram, base, end))
 			log_warn("memory: more than %u ranges, one is left out", RANGE_SET_MAX);
 	}

@@ -17,6 +17,10 @@ struct early_map {
 /* Constant after mm_init. */
 extern struct early_map early_map;
 
+/* The node that the memory at `base` belongs to, and how far towards `limit` it goes on without
+ * another one's. */
+uint64_t early_node_end(uint64_t base, uint64_t limit, unsigned *node);
+
 /* `size` bytes (rounded up to pages) of free memory within [low, high), not zeroed; 0: none. */
 phys_t early_alloc(size_t size, phys_t low, phys_t high);
 

@@ -7,6 +7,7 @@
 #include "kernel/mm/inject.h"
 
 #include "kernel/arch.h"
+#include "kernel/hart/topology.h"
 #include "kernel/lock/context.h"
 #include "kernel/log.h"
 #include "lib/bootargs.h"
@@ -18,6 +19,7 @@
 /* All relaxed: lone values that only choose who fails; nothing is published through them. */
 static atomic_ulong seed_now, calls, failed;
 static atomic_u32 one_in_now;
+static atomic_u32 node_keep[NODES_MAX];
 
 /* One thread at a time counts down: its handle, and what is left. `left` is the owner's alone. */
 static atomic_u32 nth_owner;
@@ -60,6 +62,16 @@ bool inject_nth_hit(void)
 uint64_t inject_count(void)
 {
 	return atomic_load_ulong(&failed, relaxed);
+}
+
+void inject_node_keep(unsigned node, uint32_t pages)
+{
+	atomic_store_u32(&node_keep[node], pages, relaxed);
+}
+
+uint32_t inject_node_kept(unsigned node)
+{
+	return atomic_load_u32(&node_keep[node], relaxed);
 }
 
 bool inject_failure(void)

@@ -18,6 +18,11 @@ bool inject_nth_hit(void);
 /* How many allocations were made to fail since boot. */
 uint64_t inject_count(void);
 
+/* From now on a node's pages are given only above `pages` free ones in each of its ranges;
+ * UINT32_MAX: none at all; 0: as ever. What harts have cached is not counted. Either. */
+void inject_node_keep(unsigned node, uint32_t pages);
+uint32_t inject_node_kept(unsigned node);
+
 /* Asked by every allocator once per allocation. Either. */
 bool inject_failure(void);
 /* Reads mmfail= of the boot arguments. */

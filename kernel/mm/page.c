@@ -7,6 +7,7 @@
 
 #include "kernel/log.h"
 #include "kernel/mm/early.h"
+#include "kernel/mm/inject.h"
 #include "kernel/mm/page_range.h"
 #include "kernel/panic.h"
 #include "lib/assert.h"
@@ -20,27 +21,21 @@ DEFINE_LOCK_CLASS(range_class, .name = "page_range", .rank = RANK_PAGE,
 struct page_range page_ranges[MM_RANGES_MAX];
 unsigned nr_page_ranges;
 
-static bool range_init(struct page_range *r, const struct mem_range *ram);
+/* By node: all ranges, the nearest first. Constant after page_init. */
+static uint8_t nearest[NODES_MAX][MM_RANGES_MAX];
+
+static bool add_ranges(const struct mem_range *ram);
+static bool range_init(struct page_range *r, const struct mem_range *ram, unsigned node);
 static void range_fill(struct page_range *r, const struct mem_range *ram);
-static struct page_range *range_of(const struct page *page);
+static void order_ranges(unsigned node);
 
 void page_init(void)
 {
 	const struct range_set *ram = &early_map.ram;
 
 	/* Descriptors first, for all: they are boot memory themselves. */
-	for (unsigned i = 0; i < ram->n; i++) {
-		if (nr_page_ranges == MM_RANGES_MAX) {
-			log_warn(
-				"memory: more than %u ranges, the rest is not used", MM_RANGES_MAX);
-			break;
-		}
-		if (range_init(&page_ranges[nr_page_ranges], &ram->r[i]))
-			nr_page_ranges++;
-		else
-			log_warn("memory: no room for the descriptors of 0x%llx",
-				(unsigned long long)ram->r[i].base);
-	}
+	for (unsigned i = 0; i < ram->n && add_ranges(&ram->r[i]); i++)
+		;
 	for (unsigned i = 0; i < nr_page_ranges; i++) {
 		struct page_range *r = &page_ranges[i];
 		struct mem_range whole = {
@@ -48,6 +43,9 @@ void page_init(void)
 
 		range_fill(r, &whole);
 	}
+	for (unsigned node = 0; node < topology.nr_nodes; node++)
+		order_ranges(node);
+	page_cache_init();
 	if (!mm_free_pages())
 		panic_as(EXIT_NO_MEMORY, "no free memory");
 	log_info("memory: %zu MiB free", mm_free_pages() >> (20 - PAGE_SHIFT));
@@ -55,9 +53,7 @@ void page_init(void)
 
 uint32_t page_frame(const struct page *page)
 {
-	const struct page_range *r = range_of(page);
-
-	return r->base + (uint32_t)(page - r->pages);
+	return page_range_frame(page_range_of(page), page);
 }
 
 struct page *page_of_frame(uint32_t frame)
@@ -65,8 +61,10 @@ struct page *page_of_frame(uint32_t frame)
 	for (unsigned i = 0; i < nr_page_ranges; i++) {
 		struct page_range *r = &page_ranges[i];
 
-		if (frame - r->base < r->nr_pages)
-			return &r->pages[frame - r->base];
+		/* By what is memory: descriptors are for whole chunks, and the last chunk of a
+		 * range may be the first one of the next. */
+		if (frame - r->first < r->nr_memory)
+			return &r->memory[frame - r->first];
 	}
 	return NULL;
 }
@@ -74,6 +72,11 @@ struct page *page_of_frame(uint32_t frame)
 phys_t page_phys(const struct page *page)
 {
 	return (phys_t)page_frame(page) << PAGE_SHIFT;
+}
+
+unsigned page_node(const struct page *page)
+{
+	return page_range_of(page)->node;
 }
 
 void *page_virt(const struct page *page)
@@ -93,14 +96,23 @@ struct page *page_of_virt(const void *va)
 	return page_of_phys(virt_to_phys(va));
 }
 
-struct page *page_take(unsigned order)
+/* Whether tests let the range give anything just now. */
+static bool may_give(const struct page_range *r) REQUIRES(&r->lock)
+{
+	return !CONFIG_FAULT_INJECT || r->buddy.nr_free > inject_node_kept(r->node);
+}
+
+struct page *page_take(unsigned node, unsigned order)
 {
 	for (unsigned i = 0; i < nr_page_ranges; i++) {
-		struct page_range *r = &page_ranges[i];
-		uint32_t index;
+		struct page_range *r = &page_ranges[nearest[node][i]];
+		uint32_t index = BUDDY_NONE;
 
 		irqlock_acquire(&r->lock);
-		index = buddy_alloc(&r->buddy, order);
+		if (may_give(r))
+			index = buddy_alloc(&r->buddy, order);
+		if (index != BUDDY_NONE)
+			r->given[node] += UINT64_C(1) << order;
 		irqlock_release(&r->lock);
 		if (index != BUDDY_NONE)
 			return &r->pages[index];
@@ -110,23 +122,23 @@ struct page *page_take(unsigned order)
 
 void page_give(struct page *page)
 {
-	struct page_range *r = range_of(page);
+	struct page_range *r = page_range_of(page);
 
 	irqlock_acquire(&r->lock);
 	buddy_free(&r->buddy, (uint32_t)(page - r->pages), page->order);
 	irqlock_release(&r->lock);
 }
 
-unsigned page_take_chain(unsigned n, uint32_t *head)
+unsigned page_take_chain(unsigned node, unsigned n, uint32_t *head)
 {
 	unsigned got = 0;
 
 	*head = BUDDY_NONE;
-	for (unsigned i = 0; i < nr_page_ranges && got < n; i++) {
-		struct page_range *r = &page_ranges[i];
+	for (unsigned i = 0; i < nr_page_ranges && !got; i++) {
+		struct page_range *r = &page_ranges[nearest[node][i]];
 
 		irqlock_acquire(&r->lock);
-		while (got < n) {
+		while (got < n && may_give(r)) {
 			uint32_t index = buddy_alloc(&r->buddy, 0);
 
 			if (index == BUDDY_NONE)
@@ -135,6 +147,7 @@ unsigned page_take_chain(unsigned n, uint32_t *head)
 			*head = r->base + index;
 			got++;
 		}
+		r->given[node] += got;
 		irqlock_release(&r->lock);
 	}
 	return got;
@@ -143,10 +156,10 @@ unsigned page_take_chain(unsigned n, uint32_t *head)
 void page_give_chain(uint32_t head)
 {
 	while (head != BUDDY_NONE) {
-		struct page_range *r = range_of(page_of_frame(head));
+		struct page_range *r = page_range_of(page_of_frame(head));
 
 		irqlock_acquire(&r->lock);
-		while (head - r->base < r->nr_pages && head != BUDDY_NONE) {
+		while (head - r->first < r->nr_memory) {
 			uint32_t index = head - r->base;
 
 			head = r->pages[index].next;
@@ -156,20 +169,41 @@ void page_give_chain(uint32_t head)
 	}
 }
 
-static struct page_range *range_of(const struct page *page)
+/* The ranges that one piece of memory is: one for each node in it. False: the table is full. */
+static bool add_ranges(const struct mem_range *ram)
 {
-	for (unsigned i = 0; i < nr_page_ranges; i++) {
-		struct page_range *r = &page_ranges[i];
+	struct mem_range piece = {ram->base, ram->base};
+	unsigned node;
 
-		if (page >= r->pages && page < r->pages + r->nr_pages)
-			return r;
+	for (; piece.base < ram->end; piece.base = piece.end) {
+		piece.end = early_node_end(piece.base, ram->end, &node);
+		if (nr_page_ranges == MM_RANGES_MAX) {
+			log_warn(
+				"memory: more than %u ranges, the rest is not used", MM_RANGES_MAX);
+			return false;
+		}
+		if (range_init(&page_ranges[nr_page_ranges], &piece, node))
+			nr_page_ranges++;
+		else
+			log_warn("memory: no room for the descriptors of 0x%llx",
+				(unsigned long long)piece.base);
 	}
-	assert(!"a page descriptor of some range");
-	__builtin_unreachable();
+	return true;
+}
+
+static void order_ranges(unsigned node)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < topology.nr_nodes; k++)
+		for (unsigned i = 0; i < nr_page_ranges; i++)
+			if (page_ranges[i].node == node_nearest(node, k))
+				nearest[node][n++] = (uint8_t)i;
+	assert(n == nr_page_ranges);
 }
 
 /* Finds room for the descriptors: inside the range itself, else anywhere. */
-static bool range_init(struct page_range *r, const struct mem_range *ram)
+static bool range_init(struct page_range *r, const struct mem_range *ram, unsigned node)
 {
 	uint32_t first = (uint32_t)(ram->base >> PAGE_SHIFT);
 	uint32_t end = (uint32_t)(ram->end >> PAGE_SHIFT);
@@ -188,6 +222,9 @@ static bool range_init(struct page_range *r, const struct mem_range *ram)
 	r->pages = phys_to_virt(at);
 	r->first = first;
 	r->end = end;
+	r->nr_memory = end - first;
+	r->memory = r->pages + (first - base);
+	r->node = node;
 	return true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Physical memory: one buddy allocator per memory range of the device tree, and a small cache of
- * single pages per hart in front of them.
+ * single pages per hart in front of them. Pages come from the node of the hart that asks, or else
+ * from the nearest node that has some (kernel/hart/topology.h).
  *
  * Boot order: mm_early_init() (ranges, boot allocator, final page tables), then mm_init() (page
  * descriptors, buddies, slab caches). From then on page_alloc and kmalloc work, on every hart and
@@ -40,9 +41,13 @@ void mm_threads_start(void);
  * injection). Either; takes page locks (rank PAGE).
  */
 struct page *page_alloc(unsigned order, unsigned flags);
+/* The same near a given node (NODE_HERE: as page_alloc), for what another hart will use. */
+struct page *page_alloc_near(unsigned node, unsigned order, unsigned flags);
 /* Gives back what page_alloc gave; the order is known. Either; rank PAGE. */
 void page_free(struct page *page);
 
+/* The node that a page is of. Either, no locks. */
+unsigned page_node(const struct page *page);
 phys_t page_phys(const struct page *page);
 void *page_virt(const struct page *page);
 /* The descriptor of the page at a physical address, of an address in the direct map; NULL if it
@@ -66,6 +71,15 @@ void mm_trim(void);
 struct mm_range_info {
 	phys_t base, end; /* as managed */
 	size_t pages, free;
+	unsigned node;
+};
+
+/* Pages of a node. What harts' caches hold counts as given out here. */
+struct mm_node_info {
+	size_t pages, free;
+	/* Given out since boot: to who asked for this node, mostly harts of it; to who asked for
+	 * another one that had none; and what who asked for this node got elsewhere. */
+	uint64_t local, lent, fallback;
 };
 
 struct mm_counts {
@@ -90,6 +104,7 @@ struct mm_counts {
 void mm_count(struct mm_counts *out);
 unsigned mm_ranges(struct mm_range_info *out, unsigned max);
 size_t mm_free_pages(void);
+void mm_node(unsigned node, struct mm_node_info *out);
 
 /* Accounting of the users that mm_count tells apart. Either. */
 enum mm_user {

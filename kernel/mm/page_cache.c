@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * page_alloc and page_free. Single pages go through a small cache per hart, so that harts seldom
- * meet at a buddy's lock.
+ * meet at a buddy's lock. A cache holds pages of its hart's node, others only for as long as that
+ * has none: a page of another node that is given back goes straight to its buddy.
  *
  * cache.lock (irqlock, rank PAGE)
  *   Protects: the pages kept for one hart.
@@ -12,6 +13,7 @@
  *
  * While it is free: n == length of the chain, each page of it PAGE_CACHED.
  */
+#include "kernel/hart/hart.h"
 #include "kernel/lock/check.h"
 #include "kernel/log.h"
 #include "kernel/mm/early.h"
@@ -37,6 +39,7 @@ struct page_cache {
 	struct irqlock lock;
 	uint32_t head GUARDED_BY(&lock); /* frame, BUDDY_NONE: none */
 	unsigned n GUARDED_BY(&lock);
+	unsigned node; /* the hart's; constant after page_init */
 } __attribute__((aligned(64)));
 
 static struct page_cache caches[CONFIG_MAX_HARTS] = {
@@ -46,7 +49,9 @@ static struct page_cache caches[CONFIG_MAX_HARTS] = {
 static struct page_cache *cache_here(void);
 static struct page *alloc_one(void);
 static struct page *refill(void);
-static void free_one(struct page *page);
+static void free_one(struct page *page, uint32_t frame);
+static struct page *give_out(struct page *page, unsigned order, unsigned flags);
+static struct page *last_resort(unsigned node, unsigned order, unsigned flags);
 static uint32_t cut(struct page_cache *c, unsigned n) REQUIRES(&c->lock);
 static void poison_check(struct page *page);
 
@@ -59,25 +64,32 @@ struct page *page_alloc(unsigned order, unsigned flags)
 		page_count_failure();
 		return NULL;
 	}
-	page = order == 0 ? alloc_one() : page_take(order);
-	if (!page) {
-		/* Pages of other harts' caches, or blocks that only they keep apart. */
-		page_cache_drain_all();
-		page = page_take(order);
-	}
-	if (!page) {
+	page = order == 0 ? alloc_one() : page_take(page_node_here(), order);
+	return likely(page) ? give_out(page, order, flags)
+			    : last_resort(page_node_here(), order, flags);
+}
+
+struct page *page_alloc_near(unsigned node, unsigned order, unsigned flags)
+{
+	struct page *page;
+
+	/* Being moved to a hart of another node right after is harmless. */
+	if (node == NODE_HERE || node == page_node_here())
+		return page_alloc(order, flags);
+	assert(order <= BUDDY_ORDER_MAX && node < topology.nr_nodes);
+	if (inject_failure()) {
 		page_count_failure();
 		return NULL;
 	}
-	page->in_use = 0;
-	if (flags & MM_ZERO)
-		memset(page_virt(page), 0, PAGE_SIZE << order);
-	return page;
+	page = page_take(node, order);
+	return page ? give_out(page, order, flags) : last_resort(node, order, flags);
 }
 
 void page_free(struct page *page)
 {
-	void *memory = page_virt(page);
+	const struct page_range *r = page_range_of(page);
+	uint32_t frame = page_range_frame(r, page);
+	void *memory = phys_to_virt((phys_t)frame << PAGE_SHIFT);
 	size_t size = PAGE_SIZE << page->order;
 
 	if (page->state != PAGE_USED)
@@ -86,10 +98,17 @@ void page_free(struct page *page)
 	check_memory_free(memory, size);
 	if (CONFIG_DEBUG_MM)
 		memset(memory, (int)(POISON & 0xff), size);
-	if (page->order == 0)
-		free_one(page);
+	/* Being moved to a hart of another node right here leaves a stranger in its cache. */
+	if (page->order == 0 && likely(r->node == cache_here()->node))
+		free_one(page, frame);
 	else
 		page_give(page);
+}
+
+void page_cache_init(void)
+{
+	for (unsigned i = 0; i < nr_harts; i++)
+		caches[i].node = hart_node(i);
 }
 
 phys_t page_alloc_table(void)
@@ -136,6 +155,27 @@ size_t page_cached_count(void)
 	return sum;
 }
 
+static inline struct page *give_out(struct page *page, unsigned order, unsigned flags)
+{
+	page->in_use = 0;
+	if (flags & MM_ZERO)
+		memset(page_virt(page), 0, PAGE_SIZE << order);
+	return page;
+}
+
+/* Pages of other harts' caches, or blocks that only they keep apart. */
+static struct page *last_resort(unsigned node, unsigned order, unsigned flags)
+{
+	struct page *page;
+
+	page_cache_drain_all();
+	page = page_take(node, order);
+	if (page)
+		return give_out(page, order, flags);
+	page_count_failure();
+	return NULL;
+}
+
 /* The cache of the hart that runs this now. Being moved away right after is harmless. */
 static struct page_cache *cache_here(void)
 {
@@ -168,7 +208,7 @@ static struct page *refill(void)
 	struct page_cache *c;
 	struct page *page, *last = NULL;
 	uint32_t chain;
-	unsigned got = page_take_chain(CACHE_BATCH, &chain);
+	unsigned got = page_take_chain(cache_here()->node, CACHE_BATCH, &chain);
 
 	if (got == 0)
 		return NULL;
@@ -190,10 +230,10 @@ static struct page *refill(void)
 	return page;
 }
 
-static void free_one(struct page *page)
+static void free_one(struct page *page, uint32_t frame)
 {
 	struct page_cache *c = cache_here();
-	uint32_t spill = BUDDY_NONE, frame = page_frame(page);
+	uint32_t spill = BUDDY_NONE;
 
 	page->state = PAGE_CACHED;
 	page->in_use = CONFIG_DEBUG_MM ? PAGE_POISONED : 0;

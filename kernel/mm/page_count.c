@@ -45,11 +45,32 @@ unsigned mm_ranges(struct mm_range_info *out, unsigned max)
 		out[n].base = (phys_t)r->first << PAGE_SHIFT;
 		out[n].end = (phys_t)r->end << PAGE_SHIFT;
 		out[n].pages = r->end - r->first;
+		out[n].node = r->node;
 		irqlock_acquire(&r->lock);
 		out[n].free = r->buddy.nr_free;
 		irqlock_release(&r->lock);
 	}
 	return n;
+}
+
+void mm_node(unsigned node, struct mm_node_info *out)
+{
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < nr_page_ranges; i++) {
+		struct page_range *r = &page_ranges[i];
+
+		irqlock_acquire(&r->lock);
+		if (r->node != node) {
+			out->fallback += r->given[node];
+		} else {
+			out->pages += r->end - r->first;
+			out->free += r->buddy.nr_free;
+			out->local += r->given[node];
+			for (unsigned k = 0; k < topology.nr_nodes; k++)
+				out->lent += k == node ? 0 : r->given[k];
+		}
+		irqlock_release(&r->lock);
+	}
 }
 
 void mm_count(struct mm_counts *out)

@@ -215,7 +215,7 @@ static struct magazine *magazine_here(const struct slab_cache *c)
 	if (likely(m) || c->number >= MAGAZINES)
 		return m;
 	/* Straight from the buddies: no injected failures, no recursion. */
-	page = page_take(0);
+	page = page_take(hart_node(hart), 0);
 	if (!page)
 		return NULL;
 	fresh = page_virt(page);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The command mem: pages by state, slab caches, stacks. */
+#include "kernel/hart/topology.h"
 #include "kernel/mm/inject.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/slab.h"
@@ -37,9 +38,23 @@ static void print_ranges(void)
 	unsigned n = mm_ranges(ranges, MM_RANGES_MAX);
 
 	for (unsigned i = 0; i < n; i++)
-		shell_printf("range     0x%llx-0x%llx, %zu KiB, free %zu KiB\n",
+		shell_printf("range     0x%llx-0x%llx, %zu KiB, free %zu KiB, node %u\n",
 			(unsigned long long)ranges[i].base, (unsigned long long)ranges[i].end - 1,
-			ranges[i].pages * KIB_PER_PAGE, ranges[i].free * KIB_PER_PAGE);
+			ranges[i].pages * KIB_PER_PAGE, ranges[i].free * KIB_PER_PAGE,
+			ranges[i].node);
+}
+
+/* How far harts had to look. Nothing to say of a single node. */
+static void print_nodes(void)
+{
+	struct mm_node_info m;
+
+	for (unsigned node = 0; node < topology.nr_nodes && topology.nr_nodes > 1; node++) {
+		mm_node(node, &m);
+		shell_printf("node %-4u pages given %lu local, %lu lent, %lu from other nodes\n",
+			node, (unsigned long)m.local, (unsigned long)m.lent,
+			(unsigned long)m.fallback);
+	}
 }
 
 static void print_slabs(void)
@@ -75,6 +90,7 @@ static int cmd_mem(int argc, char **argv)
 		return -EINVAL;
 	print_pages();
 	print_ranges();
+	print_nodes();
 	vmap_info(&v);
 	shell_printf("vmap      %zu ranges of %zu pages, to be flushed %zu of %zu, flushes %lu\n",
 		v.ranges, v.pages, v.lazy_ranges, v.lazy_pages, (unsigned long)v.flushes);

@@ -42,11 +42,13 @@ EXIT = exit_statuses()
 
 
 def command(smp=1, mem="256M", append="", config="virt64", **options):
+    """The launcher's words; `extra` is more of QEMU's own."""
     cmd = [str(LAUNCHER), "--kernel", kernel(config), "--smp", str(smp), "--mem", mem,
            "--timeout", str(LAST_RESORT), "--append", append]
+    extra = options.pop("extra", [])
     for name, value in options.items():
         cmd += ["--" + name.replace("_", "-"), str(value)]
-    return cmd
+    return cmd + (["--", *extra] if extra else [])
 
 
 class Result:
