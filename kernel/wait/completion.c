@@ -6,6 +6,8 @@
 
 #define DONE_ALL UINT_MAX
 
+static void end_one_wait(struct completion *c);
+
 void completion_init(struct completion *c, struct lock_class *class) UNCHECKED_LOCKING
 {
 	/* Unchecked: nobody else knows it yet. */
@@ -32,6 +34,17 @@ void completion_reset(struct completion *c)
 void complete(struct completion *c)
 {
 	event_signalled(c->wq.lock.class, true);
+	end_one_wait(c);
+}
+
+void completion_look_again(struct completion *c)
+{
+	event_signalled(c->wq.lock.class, false);
+	end_one_wait(c);
+}
+
+static void end_one_wait(struct completion *c)
+{
 	waitq_lock(&c->wq);
 	if (!waitq_wake_locked(&c->wq, 1) && c->done != DONE_ALL) {
 		LOCK_POINT(completion_nobody_waits);

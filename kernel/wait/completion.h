@@ -29,6 +29,9 @@ void completion_expect(struct completion *c, const struct thread *t);
 /* Ends one wait, or every wait from now on. Either. */
 void complete(struct completion *c);
 void complete_all(struct completion *c);
+/* The same as complete, for a waiter that looks again and could as well have gone on waiting: what
+ * its waker holds, or needed to come here, is none of its business (kernel/lock/run.h). Either. */
+void completion_look_again(struct completion *c);
 
 /* Thread, may sleep. 0, -ETIMEDOUT at the deadline (clock_now_ns), -EINTR when killed. */
 void wait_for_completion(struct completion *c);

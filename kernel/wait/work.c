@@ -163,7 +163,12 @@ void workq_tell_flushers(struct workq *q, uint64_t ticket, bool moved)
 			continue;
 		list_remove(&f->node);
 		f->moved = moved;
-		complete(&f->done);
+		/* Who moves it needs nothing between the closing of the queue, until when its
+		 * thread would have run it, and here, but the end of what runs. */
+		if (moved)
+			completion_look_again(&f->done);
+		else
+			complete(&f->done);
 	}
 }
 

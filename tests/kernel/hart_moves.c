@@ -9,6 +9,7 @@
 #include "kernel/wait/mixlock.h"
 #include "kernel/wait/work.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "tests/kernel/alarm.h"
 #include "tests/kernel/hart_util.h"
 #include "tests/kernel/on_hart.h"
@@ -89,6 +90,91 @@ KTEST(hart_life, timers_and_work_of_a_stopped_hart_go_on_elsewhere_once)
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
 	each_hart(stop_with_timers_and_work);
+}
+
+/* ---- Flushes --------------------------------------------------------------------------------- */
+
+static struct {
+	struct work first, second, probe;
+	atomic_bool go;
+	atomic_u32 begun, ran, probed;
+} flushed;
+
+/* Keeps the work thread of its hart. */
+static void first_fn(struct work *w unused_arg)
+{
+	atomic_add_u32(&flushed.begun, 1, release);
+	while (!atomic_load_bool(&flushed.go, acquire))
+		sched_sleep_ns(NS_PER_MS / 4);
+}
+
+static void second_fn(struct work *w unused_arg)
+{
+	atomic_add_u32(&flushed.ran, 1, release);
+}
+
+static void probe_fn(struct work *w unused_arg)
+{
+	atomic_add_u32(&flushed.probed, 1, release);
+}
+
+static void queue_two(void *arg unused_arg)
+{
+	work_queue(&flushed.first);
+	work_queue(&flushed.second);
+}
+
+static void queue_probe(void *arg unused_arg)
+{
+	work_queue(&flushed.probe);
+}
+
+static void flush_second(void *arg unused_arg)
+{
+	work_flush(&flushed.second);
+	ktest_check(counted(&flushed.ran) == 1, "ran %u times", counted(&flushed.ran));
+}
+
+static void stop_it(void *arg)
+{
+	ktest_check(hart_stop(arg, false) == 0);
+}
+
+/* Then what is queued there runs elsewhere; before, it waits behind the first one. */
+static bool is_closed(struct hart_meta *h)
+{
+	hart_call(h, queue_probe, NULL);
+	sched_sleep_ns(NS_PER_MS);
+	return !work_cancel(&flushed.probe) && counted(&flushed.probed);
+}
+
+KTEST(hart_life, a_flush_follows_what_moves_and_harts_start_after_that)
+{
+	struct hart_meta *h = online_count() > 1 ? hart_in_circle(1) : NULL;
+	struct thread *flusher, *stopper;
+
+	if (!h)
+		return ktest_skip(ONE_HART);
+	memset(&flushed, 0, sizeof(flushed));
+	work_init(&flushed.first, first_fn);
+	work_init(&flushed.second, second_fn);
+	work_init(&flushed.probe, probe_fn);
+	ktest_check(hart_call(h, queue_two, NULL) == 0);
+	ktest_check(wait_count(&flushed.begun, 1));
+	flusher = thread_spawn("flusher", flush_second, NULL);
+	ktest_require(flusher, "no memory");
+	ktest_check(ktest_eventually(atomic_load_u32(&flusher->state, relaxed) == THREAD_SLEEPING));
+	stopper = thread_spawn("stopper", stop_it, h);
+	ktest_check(stopper && ktest_eventually(is_closed(h)), "its queue does not close");
+	atomic_store_bool(&flushed.go, true, release);
+	if (stopper)
+		thread_join(stopper, NULL);
+	thread_join(flusher, NULL);
+	/* It waits for work of its own under the lock that the mover had. */
+	ktest_check(hart_start(h) == 0);
+	work_flush(&flushed.first);
+	work_flush(&flushed.probe);
+	check_takes_part(h);
 }
 
 /* ---- Posted work ----------------------------------------------------------------------------- */
