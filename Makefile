@@ -14,8 +14,8 @@ B := build/$(CONFIG)
 
 # What the user says reaches programs through the environment exactly as it was typed: neither make
 # nor a shell expands it.
-WORDS := ANYWAY APPEND BIOS CHAOS CPU CONFIG DTB FDT_SRC GDB GDB_ARGS JOBS LOCK MEM PROG QEMU \
-	SCHEDULE SECONDS SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
+WORDS := ANYWAY APPEND BIOS CHAOS CPU CONFIG CYCLES DTB FDT_SRC GDB GDB_ARGS HARTS JOBS LOCK MEM \
+	PROG QEMU SCHEDULE SECONDS SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
 $(foreach w,$(WORDS),$(eval override $(w) := $$(value $(w))))
 export $(WORDS)
 

@@ -33,7 +33,7 @@ bool alarm_open(void (*fn)(void *arg))
 	uint64_t base, size;
 	struct fdt_irq irq;
 
-	if (node < 0 || fdt_read_reg(fdt, node, 0, &base, &size) ||
+	if (regs || node < 0 || fdt_read_reg(fdt, node, 0, &base, &size) ||
 		fdt_read_irq(fdt, node, 0, &irq))
 		return false;
 	regs = vmap_mmio((phys_t)base, (size_t)size);
@@ -44,6 +44,7 @@ bool alarm_open(void (*fn)(void *arg))
 	if (irq_register(source, "torture", handle, NULL) == 0)
 		return true;
 	vunmap(regs);
+	regs = NULL;
 	return false;
 }
 
@@ -53,6 +54,7 @@ void alarm_close(void)
 	irq_unregister(source);
 	mmio_write32(regs, CLEAR_INTERRUPT, 1);
 	vunmap(regs);
+	regs = NULL;
 }
 
 void alarm_raise(void)

@@ -44,6 +44,7 @@
 
 struct torture_run torture;
 bool torture_storm;
+bool torture_harts_taken;
 static struct rng alarm_rng;
 
 static const struct {

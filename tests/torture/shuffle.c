@@ -105,8 +105,11 @@ static void alarm(void)
 static void drain(void)
 {
 	struct hart_meta *h = some_hart();
-	int no_work = work_hart_stop(h);
+	int no_work;
 
+	if (torture_harts_taken)
+		return;
+	no_work = work_hart_stop(h);
 	if (sched_hart_drain(h) == 0) {
 		let_them_get_on(torture.nr_workers);
 		sched_hart_accept(h);

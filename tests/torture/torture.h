@@ -141,6 +141,8 @@ struct torture_run {
 extern struct torture_run torture;
 /* Steps take the same lock again and again, for short: what is rare needs many occasions. */
 extern bool torture_storm;
+/* Somebody else takes harts away meanwhile: the shuffler does not. */
+extern bool torture_harts_taken;
 
 /* ---- For kinds. Either, unless it says more ------------------------------------------------ */
 
@@ -203,7 +205,8 @@ void torture_interrupt(enum torture_count source, struct rng *rng);
 uint32_t torture_progress(void);
 const char *torture_defect_name(enum defect defect);
 
-/* The device whose interrupt can be raised at will (alarm.c). Thread; raise: either. */
+/* The device whose interrupt can be raised at will (alarm.c), for one at a time: false if there is
+ * none, or somebody has it. Thread; raise: either. */
 bool alarm_open(void (*fn)(void *arg));
 void alarm_close(void);
 void alarm_raise(void);

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of churn (churn.h): the load, the two threads that make cycles, the one that looks at
+ * them, and the end of it all. `churn` is the only one; the command runs one at a time.
+ *
+ * What may be answered to a change of a hart, as others ask as well: it is the last one, it is on
+ * its way, it is there already, a thread has just bound itself to it. A start that takes longer
+ * than the kernel has patience for (-ETIMEDOUT: the firmware is slow where the host is busy) is no
+ * loss: the hart joins when it comes. Anything else is a finding.
+ *
+ * The end: `over` is set, everybody ends, all harts come back, and the ledgers are looked at until
+ * they are even or nothing moves any more. What a twin held back is let go after that.
+ */
+#include "tests/torture/churn.h"
+
+#include "kernel/hart/call.h"
+#include "kernel/panic.h"
+#include "kernel/panic/report.h"
+#include "kernel/sched/sched.h"
+#include "kernel/shell/command.h"
+#include "kernel/task/hart_life.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
+#include "kernel/wait/work.h"
+#include "lib/errno.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+
+#define CHURNERS 2
+/* Below the supervisor of the torture (engine.c), above its workers. */
+#define CHURNER_PRIO 40
+#define LOOK_NS NS_PER_MS
+#define PAUSE_NS (200 * NS_PER_US)
+/* Looks, in each of which every hart answered: without a cycle; without anything in any ledger. */
+#define STUCK_LOOKS 120000u
+#define QUIET_LOOKS 5000u
+/* A twin has one thing open: it is seen to stay so. */
+#define TWIN_QUIET_LOOKS 30u
+/* A line in so many cycles. */
+#define SAY_CYCLES 1000u
+/* Cycles before a twin strikes. */
+#define TWIN_CYCLES 4u
+
+struct churn_run churn;
+
+const struct churn_twin churn_twins[] = {
+	{"timer_lost", LEDGER_TIMERS, false, 0},
+	{"timer_twice", LEDGER_TIMERS, true, 0},
+	{"post_lost", LEDGER_POSTS, false, 0},
+	{"post_twice", LEDGER_POSTS, true, 0},
+	{"work_lost", LEDGER_WORK, false, 0},
+	{"work_twice", LEDGER_WORK, true, 0},
+	{"call_lost", LEDGER_CALLS, false, 0},
+	{"call_twice", LEDGER_CALLS, true, 0},
+	{"interrupt_lost", LEDGER_INTERRUPTS, false, 0},
+	{"interrupt_twice", LEDGER_INTERRUPTS, true, 0},
+	{"thread_lost", LEDGER_THREADS, false, 1 << LEDGER_ALIVE | 1 << LEDGER_MEMORY},
+	{"page_lost", LEDGER_PAGES, false, 1 << LEDGER_MEMORY},
+	{"hart_lost", LEDGER_HARTS, false, 0},
+	{"memory_lost", LEDGER_MEMORY, false, 0},
+	{"alive_lost", LEDGER_ALIVE, false, 1 << LEDGER_MEMORY},
+};
+const unsigned nr_churn_twins = ARRAY_SIZE(churn_twins);
+
+void churn_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	/* Relaxed: read after all have ended. */
+	if (atomic_add_u32(&churn.failures, 1, relaxed))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(churn.text, sizeof(churn.text), fmt, ap);
+	va_end(ap);
+}
+
+static bool failed(void)
+{
+	return atomic_load_u32(&churn.failures, relaxed);
+}
+
+bool churn_strikes(enum churn_ledger ledger, bool twice)
+{
+	uint32_t next = STRIKE_NEXT;
+
+	return churn.twin && churn.twin->ledger == ledger && churn.twin->twice == twice &&
+		atomic_cas_u32(&churn.strike, &next, STRIKE_DONE, acq_rel);
+}
+
+struct hart_meta *churn_some_hart(struct rng *rng)
+{
+	uint64_t n = rng_below(rng, churn.nr_harts);
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, &churn.harts)
+		if (n-- == 0)
+			break;
+	return harts[hart];
+}
+
+void churn_move_self(struct rng *rng)
+{
+	struct hart_mask mask;
+
+	hart_mask_zero(&mask);
+	hart_mask_set(&mask, churn_some_hart(rng)->index);
+	if (rng_one_in(rng, 2) || sched_set_affinity(current_thread(), &mask)) {
+		hart_mask_fill(&mask, nr_harts);
+		sched_set_affinity(current_thread(), &mask);
+	}
+}
+
+/* ---- Threads of the run ---------------------------------------------------------------------- */
+
+static struct {
+	atomic_u32 n; /* made so far: each takes the next seed */
+} load;
+
+static void load_body(void *arg)
+{
+	void (*fn)(struct rng *rng) = (void (*)(struct rng *))(uintptr_t)arg;
+	uint32_t i = atomic_add_u32(&load.n, 1, relaxed);
+	struct rng rng;
+
+	rng_seed(&rng, churn.seed * 1000 + i);
+	fn(&rng);
+	/* Release: what it counted. Partner: wait_for_load. */
+	atomic_add_u32(&churn.running, (uint32_t)-1, release);
+}
+
+bool churn_start(const char *name, void (*fn)(struct rng *rng))
+{
+	struct thread *t;
+
+	atomic_add_u32(&churn.running, 1, relaxed);
+	t = thread_spawn(name, load_body, (void *)(uintptr_t)fn);
+	if (t) {
+		thread_detach(t);
+		return true;
+	}
+	atomic_add_u32(&churn.running, (uint32_t)-1, relaxed);
+	churn_fail("no memory for the thread %s", name);
+	return false;
+}
+
+static void until_over(struct rng *rng, void (*fn)(struct rng *rng))
+{
+	while (!churn_over()) {
+		fn(rng);
+		if (rng_one_in(rng, 16))
+			churn_move_self(rng);
+	}
+}
+
+static void meddle_body(struct rng *rng)
+{
+	until_over(rng, churn_meddle);
+}
+
+static void hold_body(struct rng *rng)
+{
+	until_over(rng, churn_hold);
+}
+
+/* ---- Cycles ---------------------------------------------------------------------------------- */
+
+static enum hart_state state_of(const struct hart_meta *h)
+{
+	return atomic_load_u32(&h->state, acquire);
+}
+
+/* What the twin's hart_stop does wrong, from one of its first cycles on, once. */
+static void leave_behind(void)
+{
+	const struct churn_twin *twin = churn.twin;
+	uint32_t not_yet = STRIKE_NOT_YET;
+
+	if (!twin || atomic_load_u32(&churn.cycles, relaxed) < TWIN_CYCLES ||
+		!atomic_cas_u32(&churn.strike, &not_yet, STRIKE_NEXT, acq_rel))
+		return;
+	if (twin->twice || (twin->ledger != LEDGER_TIMERS && twin->ledger != LEDGER_WORK))
+		return;
+	/* No token may be there at this moment. */
+	atomic_store_u32(
+		&churn.strike, churn_tokens_strike() ? STRIKE_DONE : STRIKE_NOT_YET, release);
+}
+
+static void note_refusal(const struct hart_meta *h, const char *what, int err)
+{
+	if (err == -ETIMEDOUT) {
+		/* It joins when it comes, and is waited for at the end. */
+		churn_done(LEDGER_HARTS, 1);
+		atomic_add_u32(&churn.late, 1, relaxed);
+		return;
+	}
+	churn_check(err == -EINVAL || err == -EPERM || err == -EALREADY || err == -EBUSY,
+		"hart %u, %s: error %d", h->index, what, err);
+	atomic_add_u32(&churn.refused, 1, relaxed);
+}
+
+static void take_away(struct hart_meta *h, struct rng *rng)
+{
+	bool stop = rng_one_in(rng, 2), retentive = rng_one_in(rng, 2), force = rng_one_in(rng, 2);
+	int err = stop ? hart_stop(h, force) : hart_suspend(h, retentive, force);
+
+	if (err) {
+		note_refusal(h, stop ? "stop" : "suspend", err);
+		return;
+	}
+	atomic_add_u32(stop ? &churn.stops : &churn.suspends, 1, relaxed);
+	churn_issue(LEDGER_HARTS, 1);
+	leave_behind();
+}
+
+static void bring_back(struct hart_meta *h, enum hart_state from)
+{
+	int err = from == HART_SUSPENDED ? hart_resume(h) : hart_start(h);
+
+	if (err) {
+		note_refusal(h, from == HART_SUSPENDED ? "resume" : "start", err);
+		return;
+	}
+	/* One that was late has been counted. */
+	if (from != HART_FAILED)
+		churn_done(LEDGER_HARTS, 1);
+	atomic_add_u32(&churn.cycles, 1, relaxed);
+}
+
+static void change_one(struct rng *rng)
+{
+	struct hart_meta *h = churn_some_hart(rng);
+	enum hart_state state = state_of(h);
+
+	if (state == HART_ONLINE)
+		take_away(h, rng);
+	else if (state == HART_STOPPED || state == HART_SUSPENDED)
+		bring_back(h, state);
+}
+
+static void churner_body(struct rng *rng)
+{
+	/* The rest is there for the cycles, and busy enough. */
+	sched_set_priority(current_thread(), SCHED_FIFO, CHURNER_PRIO);
+	while (!churn_over()) {
+		change_one(rng);
+		if (rng_one_in(rng, 4))
+			sched_sleep_ns(rng_below(rng, PAUSE_NS));
+	}
+}
+
+/* FAILED: it was late, and joins by itself. */
+static void bring_all_back(void)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, &churn.harts) {
+		enum hart_state state;
+
+		while ((state = state_of(harts[hart])) != HART_ONLINE) {
+			if (state == HART_STOPPED || state == HART_SUSPENDED)
+				bring_back(harts[hart], state);
+			sched_sleep_ns(LOOK_NS);
+		}
+	}
+}
+
+/* A twin's, after all have come back. */
+static void lose_hart(void)
+{
+	unsigned hart;
+
+	for_each_hart_in_mask(hart, &churn.harts) {
+		if (!churn_strikes(LEDGER_HARTS, false))
+			return;
+		if (hart_stop(harts[hart], true) == 0)
+			churn_issue(LEDGER_HARTS, 1);
+	}
+}
+
+/* ---- Every hart takes part ------------------------------------------------------------------- */
+
+struct part {
+	struct work work;
+	unsigned hart;
+	bool is_there;
+};
+
+static bool is_here(unsigned hart)
+{
+	return this_hart_unstable()->index == hart;
+}
+
+static void part_work(struct work *w)
+{
+	struct part *p = container_of(w, struct part, work);
+
+	p->is_there = p->is_there && is_here(p->hart);
+}
+
+/* Bound to the hart: runs there, sleeps there (its timer fires), has work done there. */
+static void part_body(void *arg)
+{
+	struct part *p = arg;
+
+	p->is_there = is_here(p->hart);
+	sched_sleep_ns(NS_PER_US);
+	work_queue(&p->work);
+	work_flush(&p->work);
+}
+
+static void check_takes_part(const struct hart_meta *h)
+{
+	static struct part p;
+	struct hart_mask only;
+	struct thread *t;
+
+	hart_mask_zero(&only);
+	hart_mask_set(&only, h->index);
+	work_init(&p.work, part_work);
+	p.hart = h->index;
+	p.is_there = false;
+	t = thread_create("part", part_body, &p);
+	if (!t || sched_set_affinity(t, &only)) {
+		churn_fail("hart %u takes no thread", h->index);
+		if (t)
+			thread_discard(t);
+		return;
+	}
+	thread_run(t);
+	thread_join(t, NULL);
+	churn_check(p.is_there, "hart %u: its thread or its work ran elsewhere", h->index);
+}
+
+/* ---- The run --------------------------------------------------------------------------------- */
+
+static void answer(void *arg unused_arg)
+{
+}
+
+static void look(void)
+{
+	sched_sleep_ns(LOOK_NS);
+	hart_call_mask(&harts_online, answer, NULL);
+}
+
+static noreturn void end_stuck(const char *what)
+{
+	report("churn: %u cycles, %u threads of the load run\n",
+		(unsigned)atomic_load_u32(&churn.cycles, relaxed),
+		(unsigned)atomic_load_u32(&churn.running, relaxed));
+	for_each_hart(h)
+		report("  hart %u: %s\n", h->index, hart_state_name(state_of(h)));
+	panic_as(EXIT_LOCKUP, "churn is stuck %s, seed=%lu", what, (unsigned long)churn.seed);
+}
+
+static bool enough(uint32_t cycles)
+{
+	if (shell_interrupted() || failed())
+		return true;
+	if (cycles < churn.target)
+		return false;
+	return !churn.twin || churn.twin->ledger == LEDGER_HARTS ||
+		atomic_load_u32(&churn.strike, acquire) == STRIKE_DONE;
+}
+
+static void wait_for_cycles(void)
+{
+	uint32_t cycles = 0, said = SAY_CYCLES;
+	unsigned quiet = 0;
+
+	while (!enough(cycles)) {
+		uint32_t now;
+
+		look();
+		now = atomic_load_u32(&churn.cycles, relaxed);
+		quiet = now == cycles ? quiet + 1 : 0;
+		cycles = now;
+		if (quiet == STUCK_LOOKS)
+			end_stuck("in a run");
+		if (cycles < said)
+			continue;
+		shell_printf("churn: %u cycles\n", (unsigned)cycles);
+		said = (cycles / SAY_CYCLES + 1) * SAY_CYCLES;
+	}
+}
+
+static void wait_for_load(void)
+{
+	uint32_t before = 0, now;
+	unsigned quiet = 0;
+
+	while ((now = atomic_load_u32(&churn.running, acquire)) > 0) {
+		quiet = now == before ? quiet + 1 : 0;
+		before = now;
+		if (quiet == STUCK_LOOKS)
+			end_stuck("at its end");
+		look();
+	}
+}
+
+/* Until the ledgers are even, or nothing moves any more. */
+static void wait_for_ledgers(void)
+{
+	unsigned open = churn.twin && churn.twin->ledger < LEDGER_MEMORY;
+	unsigned long moved = churn_motion();
+	unsigned quiet = 0;
+
+	while (quiet < QUIET_LOOKS) {
+		unsigned long now;
+
+		if (churn_open() == open && quiet >= (open ? TWIN_QUIET_LOOKS : 0))
+			return;
+		look();
+		now = churn_motion();
+		quiet = now == moved ? quiet + 1 : 0;
+		moved = now;
+	}
+}
+
+static bool start(unsigned online)
+{
+	bool ok = true;
+
+	churn_tokens_begin(3 * online);
+	for (unsigned i = 0; ok && i < CHURNERS; i++)
+		ok = churn_start("meddle", meddle_body) && churn_start("hold", hold_body) &&
+			churn_start("churn", churner_body);
+	return ok && churn_load_start(online);
+}
+
+/* Everybody ends, whatever can still come comes, all is counted. */
+static bool close_ledgers(void)
+{
+	char text[sizeof(churn.text)];
+	unsigned hart;
+	bool right;
+
+	bring_all_back();
+	for_each_hart_in_mask(hart, &churn.harts)
+		check_takes_part(harts[hart]);
+	lose_hart();
+	wait_for_ledgers();
+	churn_tokens_end();
+	churn_load_end();
+	churn_level_after();
+	right = churn_balanced(churn.twin, text, sizeof(text));
+	/* A failed check came first, and says more. */
+	if (!failed())
+		strlcpy(churn.text, text, sizeof(churn.text));
+	return right;
+}
+
+/* What a twin has held back comes after all; nothing else is missing. */
+static void release_twin(void)
+{
+	char text[sizeof(churn.text)];
+
+	atomic_store_bool(&churn.judged, true, release);
+	if (!churn.twin)
+		return;
+	bring_all_back();
+	churn_load_release();
+	churn_level_after();
+	if (churn_level_is_right(text, sizeof(text)))
+		return;
+	churn_fail("afterwards: %s", text);
+}
+
+bool churn_run_once(const struct churn_twin *twin, uint32_t cycles, uint64_t seed)
+{
+	bool right;
+
+	memset(&churn, 0, sizeof(churn));
+	churn.twin = twin;
+	churn.seed = seed;
+	churn.target = cycles;
+	hart_mask_copy(&churn.harts, &harts_online);
+	churn.nr_harts = hart_mask_weight(&churn.harts);
+	atomic_store_u32(&load.n, 0, relaxed);
+	churn_ledgers_reset();
+	churn_level_before();
+	churn_load_begin();
+	start(churn.nr_harts);
+	wait_for_cycles();
+	atomic_store_bool(&churn.over, true, release);
+	wait_for_load();
+	right = close_ledgers();
+	release_twin();
+	return right && !failed();
+}
