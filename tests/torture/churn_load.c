@@ -19,11 +19,12 @@
 #include "lib/string.h"
 #include "tests/torture/torture.h"
 
-#define CALLERS_MAX 6
+#define CALLERS_MAX 4
 #define NAP_NS (100 * NS_PER_US)
 #define BLOCK_MAX (2 * PAGE_SIZE)
 #define ORDER_MAX 3
 #define LOCK_STEPS 20
+#define LOCK_PAUSE_NS (20 * NS_PER_MS)
 /* Between two commands of the shell, which write on the console. */
 #define SHELL_NAP_NS (50 * NS_PER_MS)
 
@@ -322,6 +323,8 @@ static void lock_body(struct rng *rng)
 		churn_check(torture_run_once(kind, WHOLE, LOCK_STEPS, seed),
 			"torture.%s found: %s, seed=%llu", kind->name, torture.text,
 			(unsigned long long)seed);
+		/* Cycles without it are quicker. */
+		sched_sleep_ns(LOCK_PAUSE_NS);
 	}
 }
 
@@ -374,7 +377,7 @@ void churn_load_release(void)
 
 bool churn_load_start(unsigned harts)
 {
-	unsigned few = MAX(2u, MIN(harts / 2, (unsigned)CALLERS_MAX));
+	unsigned few = MAX(2u, MIN(harts / 4, (unsigned)CALLERS_MAX));
 	bool ok = true;
 
 	for (unsigned i = 0; i < few; i++)
