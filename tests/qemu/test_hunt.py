@@ -18,7 +18,7 @@ from guest import EXIT, LAST_RESORT
 
 RUN = os.path.join(hunting.ROOT, "tests/hunt/run")
 RIGHT = ["abba_fixed", "reentry_fixed", "wakeup_fixed", "post_fixed", "handoff_fixed",
-         "still_fixed", "nested"]
+         "still_fixed", "nested", "churn"]
 SEEDS = 200	# within which a planted bug has to show
 
 
@@ -82,7 +82,8 @@ def test_a_changed_schedule_is_another_run():
     assert hunting.run(options, 3, schedule=[]).hash != plain.hash
 
 
-@pytest.mark.parametrize("name", ["abba", "reentry", "wakeup", "post", "handoff", "still"])
+@pytest.mark.parametrize("name", ["abba", "reentry", "wakeup", "post", "handoff", "still",
+                                  "churn_lost"])
 def test_planted_bug_is_found(name):
     expected, within, _ = hunting.programs()[name]
     assert within <= SEEDS
@@ -101,7 +102,7 @@ def test_what_is_right_passes(name):
     assert status == 0 and "none goes wrong" in text, text
 
 
-@pytest.mark.parametrize("name", ["handoff_fixed", "nested"])
+@pytest.mark.parametrize("name", ["handoff_fixed", "nested", "churn"])
 def test_what_is_right_passes_under_chaos(name):
     status, text = command("hunt", "PROG=" + name, "SEEDS=1..5", "CHAOS=1")
     assert status == 0 and "none goes wrong" in text, text
