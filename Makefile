@@ -38,14 +38,18 @@ endif
 DEPS := build/deps
 GROUPS_run := build run
 GROUPS_debug := build run debug
-GROUPS_test := build run test check verify
+GROUPS_test := build run debug test check verify hunt
 GROUPS_check := build check
 GROUPS_verify := build test verify
+GROUPS_torture := build run
+GROUPS_hunt := build run
+GROUPS_replay := build run
+GROUPS_gallery := build run
 GROUPS_bench := build run
 GROUPS_lockbook := build run book
 GROUPS_format := build check
 GROUPS_host := build test
-GROUPS_deps := build run debug test check verify book
+GROUPS_deps := build run debug test check verify hunt book
 export TOOL_GROUPS := $(sort $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 $(DEPS)/%: configs/packages configs/deps.sh
 	@mkdir -p $(@D)

@@ -77,7 +77,6 @@ static void print_node(const char *key, unsigned node)
 	else if (!graph_node_get(node, &kind, &thing))
 		shell_printf("?");
 	else if (kind == NODE_NAMED)
-		/* Named by sentences, some of them: their place says it as well. */
 		shell_printf("run:%u", node);
 	else if (kind == NODE_LOCK || kind == NODE_EVENT)
 		shell_printf("%s:%s", kinds[kind], ((const struct lock_class *)thing)->name);

@@ -44,7 +44,7 @@ WATCHED = {
     "deadlock-lost-kick": r"what=lost-kick class=crash_spin_a .*\n.*hart \d+ has slept for \d+",
     "deadlock-lost-wakeup": r"what=lost-wakeup class=crash_box_a .*\n.*thread partner sleeps",
 }
-PC = r"    0x[0-9a-f]+ \w+\+0x[0-9a-f]+\n"
+PC = r"    0x[0-9a-f]+ [\w.]+\+0x[0-9a-f]+\n"
 
 
 def run(commands, **options):

@@ -45,7 +45,7 @@ def test_one_class_is_shown_with_its_histogram_and_its_locks():
     assert got.status == EXIT["EXIT_COMMAND"], got.text
     assert re.search(r"^runq: rank \d+, at most \d+ us, protects ", got.text, re.M), got.text
     assert re.search(r"^  >= +\d+ ns +\d+  #+", got.text, re.M), got.text
-    assert re.search(r"the longest acquired at 0x\w+ \w+\+0x", got.text), got.text
+    assert re.search(r"the longest acquired at 0x\w+ [\w.]+\+0x", got.text), got.text
     assert "locks: no class nosuch" in got.text
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """make torture: what it is asked in words is checked before anything boots."""
 import os
-import subprocess
 import sys
 
 import pytest
 
-from guest import ROOT
+import children
+from guest import LAST_RESORT, ROOT
 
 RUN = os.path.join(ROOT, "tests/torture/run")
 
@@ -15,9 +15,8 @@ def torture(**words):
     """What `make torture` calls: status and output. No word of the caller's environment counts."""
     clean = {k: v for k, v in os.environ.items()
              if k not in ("LOCK", "SMP", "SECONDS", "SEED", "CONFIG", "APPEND", "TIMEOUT")}
-    done = subprocess.run([sys.executable, "-B", RUN], cwd=ROOT, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, env=dict(clean, **words))
+    done = children.run([sys.executable, "-B", RUN], LAST_RESORT, cwd=ROOT,
+                        env=dict(clean, **words))
     return done.returncode, done.stdout
 
 
