@@ -25,7 +25,8 @@ void stat_note_longest(
 	do
 		if (ticks <= max)
 			return;
-	while (!atomic_cas_ulong(&l->ticks, &max, ticks, relaxed));
+	/* Release: the sum and the bucket that it is in. Partner: stat_read_longest. */
+	while (!atomic_cas_ulong(&l->ticks, &max, ticks, release));
 	nr = MIN(nr, (unsigned)LOCK_TRACE);
 	for (unsigned i = 0; i < nr; i++)
 		atomic_store_ulong(&l->pcs[i], pcs[i], relaxed);
@@ -82,7 +83,9 @@ unsigned long lock_stat_unheld_slow(const struct lock_class *class)
 
 void stat_read_longest(const struct lock_longest *l, struct lock_stat_times *out)
 {
-	out->max = atomic_load_ulong(&l->ticks, relaxed);
+	/* Acquire, before the others are looked at: it is among them. Partner: stat_note_longest.
+	 */
+	out->max = atomic_load_ulong(&l->ticks, acquire);
 	out->nr_pcs = (unsigned)MIN(atomic_load_ulong(&l->nr_pcs, relaxed), LOCK_TRACE + 0ul);
 	for (unsigned i = 0; i < out->nr_pcs; i++)
 		out->pcs[i] = atomic_load_ulong(&l->pcs[i], relaxed);
