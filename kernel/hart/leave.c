@@ -139,11 +139,8 @@ static void give_timers_away(struct hart_meta *h)
 /* Suspends it, or stops it: then it returns only if that failed. */
 static int ask_firmware(enum hart_leave_how how)
 {
-	if (atomic_load_bool(&held, relaxed)) {
-		while (atomic_load_bool(&held, relaxed))
-			relax();
-		return -EIO;
-	}
+	while (atomic_load_bool(&held, relaxed))
+		relax();
 	if (atomic_load_bool(&fails, relaxed)) {
 		atomic_store_bool(&fails, false, relaxed);
 		return -EIO;

@@ -45,7 +45,7 @@ void hart_stay_suspended(struct hart_meta *h);
 
 /* For tests: the next firmware call that would take a hart away fails... */
 void hart_leave_fail(void);
-/* ... or, from now on, does not begin before this is over; it fails then. */
+/* ... or, from now on, does not begin before this is over. */
 void hart_leave_hold(bool on);
 
 #endif

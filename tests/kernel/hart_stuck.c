@@ -48,23 +48,43 @@ static void check_stuck(struct hart_meta *h)
 	ktest_check(hart_state_of(h) == HART_FAILED);
 }
 
+/* It is given up as it leaves; `leave` gave -ETIMEDOUT. */
 static void get_stuck(struct hart_meta *h, int (*leave)(struct hart_meta *h))
 {
-	struct hart_stats before = h->stats;
 	uint64_t patience = hart_set_patience(PATIENCE_NS);
 
 	hart_leave_hold(true);
 	ktest_check(leave(h) == -ETIMEDOUT);
 	check_stuck(h);
-	/* It comes back with a refusal: by itself, and late. */
+	hart_set_patience(patience);
+}
+
+/* The firmware refuses after all: the hart is back by itself, and late. */
+static void come_back(struct hart_meta *h, int (*leave)(struct hart_meta *h))
+{
+	struct hart_stats before = h->stats;
+
+	get_stuck(h, leave);
+	hart_leave_fail();
 	hart_leave_hold(false);
 	ktest_check(ktest_eventually(is_back(h)), "%s", hart_state_name(hart_state_of(h)));
-	hart_set_patience(patience);
 	bringup_complete();
 	ktest_check(!hart_leave_stuck(h));
 	check_takes_part(h);
 	ktest_check(h->stats.stops == before.stops && h->stats.suspends == before.suspends);
 	ktest_check(hart_stop(h, false) == 0 && hart_start(h) == 0);
+	check_takes_part(h);
+}
+
+/* The firmware has it after all, and says so: it can be had again. */
+static void be_had_again(struct hart_meta *h, int (*leave)(struct hart_meta *h))
+{
+	get_stuck(h, leave);
+	hart_leave_hold(false);
+	ktest_check(ktest_eventually(!hart_leave_stuck(h)));
+	ktest_check(hart_state_of(h) == HART_FAILED);
+	check_is_out(h);
+	ktest_check(hart_start(h) == 0);
 	check_takes_part(h);
 }
 
@@ -78,6 +98,11 @@ static int suspend(struct hart_meta *h)
 	return hart_suspend(h, true, false);
 }
 
+static int suspend_lost(struct hart_meta *h)
+{
+	return hart_suspend(h, false, false);
+}
+
 static int stop_by_command(struct hart_meta *h)
 {
 	ktest_check(hart_command("stop", h) != 0);
@@ -88,9 +113,19 @@ KTEST(hart_life, a_hart_that_the_firmware_keeps_is_given_up_and_joins_if_it_come
 {
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
-	get_stuck(hart_in_circle(1), stop);
-	get_stuck(hart_in_circle(0), suspend);
-	get_stuck(hart_in_circle(1), stop_by_command);
+	come_back(hart_in_circle(1), stop);
+	come_back(hart_in_circle(0), suspend);
+	come_back(hart_in_circle(1), stop_by_command);
+}
+
+KTEST(hart_life, a_hart_that_was_given_up_starts_once_the_firmware_has_it)
+{
+	if (online_count() < 2)
+		return ktest_skip(ONE_HART);
+	be_had_again(hart_in_circle(0), stop);
+	be_had_again(hart_in_circle(1), suspend);
+	be_had_again(hart_in_circle(1), suspend_lost);
+	be_had_again(hart_in_circle(1), stop);
 }
 
 /* ---- Not taken back -------------------------------------------------------------------------- */
