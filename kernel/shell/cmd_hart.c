@@ -80,8 +80,8 @@ static int say(const struct hart_meta *h, int err)
 		return shell_complain(
 			"hart: hart %u does not come: failed; it joins when it does", h->index);
 	default:
-		return shell_complain("hart: hart %u stays %s: error %d (%s)", h->index, state,
-			-err, errno_name(err));
+		return shell_complain("hart: hart %u stays %s: the firmware refuses (error %d, %s)",
+			h->index, state, -err, errno_name(err));
 	}
 }
 
