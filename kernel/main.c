@@ -32,10 +32,13 @@
 #include "lib/bootargs.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
+#include "lib/options.h"
+#include "lib/parse.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
 #define HARTWAIT_MAX_MS 3600000u
+#define OPTION_SAID_MAX 60
 #define MIB(bytes) ((unsigned long long)(bytes) >> 20)
 
 static void check_tree(void);
@@ -90,7 +93,9 @@ noreturn void kernel_main(void)
 noreturn void hart_main(struct hart_meta *h)
 {
 	hart_stay_suspended(h);
+	hart_park_if_asked(h);
 	hart_join(h);
+	hart_start_children(h);
 	irq_enter_hart(h);
 	sched_idle_loop();
 }
@@ -134,66 +139,60 @@ static void check_tree(void)
 		bad_tree("it names no memory", err);
 }
 
-/* The words that some part of the kernel reads. */
-static const char *const known_options[] = {
-	"run",
-	"shell",
-	"relax",
-	"color",
-	"loglevel",
-	"mmfail",
-	"watchdog",
-	"hartwait",
-	"lockchaos",
-	"hartlate",
-	"hunt_seed",
-	"hunt_schedule",
-	"hunt_stop",
-	"hunt_story",
-	"hunt_replay",
-	"hunt_chaos",
-	"race",
-	"irqbalance",
-};
+BOOT_NUMBER(lockchaos, UINT64_MAX, "a number");
+BOOT_NUMBER(hartwait, HARTWAIT_MAX_MS, "a number of milliseconds up to 3600000");
+BOOT_NUMBER(hartlate, CONFIG_MAX_HARTS - 1, "the index of a hart");
 
-static bool known(const struct bootarg *arg)
+static bool is_race_seed(const struct boot_option *option unused_arg, const char *value)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(known_options); i++)
-		if (bootarg_key_is(arg, known_options[i]))
-			return true;
-	return false;
+	uint64_t seed;
+
+	return !*value || !parse_u64(value, &seed);
+}
+BOOT_OPTION(race, "a number, or nothing", is_race_seed);
+
+static bool is_relax_mode(const struct boot_option *option unused_arg, const char *value)
+{
+	return option_in_words("pause turn", value);
+}
+BOOT_OPTION(relax, "pause or turn", is_relax_mode);
+
+LINKSET_DECLARE(boot_option, const struct boot_option);
+
+static void say_bad_option(const struct bootarg *arg, enum option_fault fault, const char *takes)
+{
+	size_t len = arg->key_len + (arg->has_value ? 1 + arg->raw_len : 0);
+	const char *dots = len > OPTION_SAID_MAX ? "..." : "";
+
+	len = MIN(len, (size_t)OPTION_SAID_MAX);
+	if (fault == OPTION_INVALID)
+		log_warn("  %.*s%s: it takes %s", (int)len, arg->key, dots, takes);
+	else
+		log_warn("  %.*s%s: %s", (int)len, arg->key, dots,
+			fault == OPTION_UNKNOWN ? "nothing here knows it"
+						: "a quote is not closed, or misplaced");
 }
 
-/* Words that nobody reads are likely mistakes: said in one line, otherwise harmless. */
-static void say_unknown_options(const char *args)
+/* Whatever is no good, all of it here: who reads it goes on with its default and is silent. */
+static void check_options(const char *args)
 {
-	char line[120] = "";
-	struct bootarg arg;
-	size_t pos = 0;
-	int err;
+	const struct boot_option *const *first = linkset_hide_(__start_linkset_boot_option);
+	const struct boot_option *const *end = linkset_hide_(__stop_linkset_boot_option);
+	unsigned bad = options_check(args, first, end, NULL);
 
-	while ((err = bootargs_next(args, &pos, &arg)) != -ENOENT) {
-		size_t used = strlen(line);
-
-		if (!err && known(&arg))
-			continue;
-		snprintf(line + used, sizeof(line) - used, " %.*s",
-			(int)MIN(arg.key_len, (size_t)24), arg.key);
-	}
-	if (line[0])
-		log_warn("boot arguments that nothing here knows:%s", line);
+	if (!bad)
+		return;
+	log_warn("boot arguments: %u of no use, which count as not given:", bad);
+	options_check(args, first, end, say_bad_option);
 }
 
 static void read_chaos(const char *args)
 {
 	uint64_t seed;
-	int err = bootargs_get_u64(args, "lockchaos", &seed);
 
-	if (err == -ENOENT)
+	if (bootargs_get_u64(args, "lockchaos", &seed))
 		return;
-	if (err)
-		log_warn("lockchaos=: not a number");
-	else if (!CONFIG_LOCKPOINTS)
+	if (!CONFIG_LOCKPOINTS)
 		log_warn("lockchaos=: this configuration has none (CONFIG=debug has)");
 	else
 		lock_chaos_set(seed);
@@ -204,8 +203,6 @@ static void read_race(const char *args)
 	uint64_t seed = 1;
 	int err = bootargs_get_u64(args, "race", &seed);
 
-	if (err && err != -ENOENT)
-		log_warn("race=: not a number");
 	if (CONFIG_RACE)
 		race_start(seed);
 	else if (err != -ENOENT)
@@ -218,23 +215,18 @@ static void read_hart_options(const char *args)
 {
 	struct bootarg run;
 	uint64_t n;
-	int err = bootargs_get_u64(args, "hartwait", &n);
 
-	if (!err && n <= HARTWAIT_MAX_MS) {
+	if (!bootargs_get_u64(args, "hartwait", &n) && n <= HARTWAIT_MAX_MS) {
 		hart_set_patience(n * NS_PER_MS);
 		/* Who says how long to wait is waited for. */
 		hart_set_hold(n * NS_PER_MS);
-	} else if (err != -ENOENT) {
-		log_warn("hartwait=: not a number of milliseconds up to %u", HARTWAIT_MAX_MS);
 	} else if (bootargs_find(args, "run", &run)) {
 		/* A script finds every hart that will ever come. */
 		hart_set_hold(UINT64_MAX);
 	}
-	err = bootargs_get_u64(args, "hartlate", &n);
-	if (!err && n < CONFIG_MAX_HARTS)
+	if (!bootargs_get_u64(args, "hartlate", &n) && n < CONFIG_MAX_HARTS)
 		hart_hold_back((unsigned)n);
-	else if (err != -ENOENT)
-		log_warn("hartlate=: not the index of a hart");
+	hart_read_plan(args);
 }
 
 /* irqbalance= who decides which hart takes a device's interrupts. When drivers have their sources.
@@ -246,11 +238,17 @@ static void balance_irqs(const char *args)
 
 	if (!bootargs_get(args, "irqbalance", word, sizeof(word)))
 		return;
-	if (irq_balance_named(word, &mode))
-		log_warn("irqbalance=%s: none of " IRQ_BALANCE_NAMES ": fixed", word);
-	else
+	if (!irq_balance_named(word, &mode))
 		irq_balance_set(mode);
 }
+
+static bool is_irq_balance(const struct boot_option *option unused_arg, const char *value)
+{
+	enum irq_balance mode;
+
+	return !irq_balance_named(value, &mode);
+}
+BOOT_OPTION(irqbalance, "one of " IRQ_BALANCE_NAMES, is_irq_balance);
 
 static void read_options(void)
 {
@@ -258,15 +256,12 @@ static void read_options(void)
 	char word[32];
 
 	log_info("boot arguments: %s", args[0] ? args : "(none)");
-	say_unknown_options(args);
+	check_options(args);
 	bootargs_get(args, "relax", word, sizeof(word));
-	if (!relax_init(word))
-		log_warn("relax=%s: neither pause nor turn: pause", word);
+	relax_init(word);
 	read_chaos(args);
 	read_race(args);
 	read_hart_options(args);
-	if (bootargs_get(args, "shell", word, sizeof(word)) && strcmp(word, "kernel") != 0)
-		log_warn("shell=%s: there is only the kernel's", word);
 }
 
 /* ---- What the tree and the firmware say ------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #define KERNEL_HART_BRINGUP_H
 
 #include "kernel/hart/hart.h"
+#include "kernel/hart/plan.h"
 #include "lib/fdt.h"
 
 /* What the tree says about the hart of this index. Constant after hart_discover. */
@@ -38,6 +39,19 @@ int hart_call_back(struct hart_meta *h);
 /* What a hart that comes does first, or one that did not go after all: opens its mailbox, is in
  * harts_online, has flushed. On it, SIE off. */
 void hart_open(struct hart_meta *h);
+/* First thing of a hart that was started: if it is asked to, it stops and does not return. SIE off.
+ */
+void hart_park_if_asked(struct hart_meta *h);
+/* After it has joined: starts those that are below it in the tree, while the boot brings harts up
+ * by one. SIE off, or the boot thread. */
+void hart_start_children(const struct hart_meta *h);
+
+/* The boot arguments harts= and maxharts=. Boot hart, after hart_discover. */
+void hart_read_plan(const char *args);
+const struct bring_plan *hart_plan(void);
+/* The boot has still to start it, or could not yet. */
+bool hart_is_due(const struct hart_meta *h);
+
 /* For tests: the firmware refuses the next start. */
 void hart_start_fail(void);
 /* This hart, once started, does not arrive before the boot has gone on without it: for tests. */

@@ -12,6 +12,7 @@
  *
  *   STARTING  refused by the firmware   -->  where it was; FAILED while booting
  *             silent for long           -->  FAILED
+ *             asked to park             -->  STOPPED
  *   STOPPING  a step of it fails        -->  ONLINE
  *             the firmware has it       -->  STOPPED    --start-->   STARTING
  *                                       -->  SUSPENDED  --resume-->  STARTING
@@ -19,7 +20,8 @@
  *   FAILED    it comes after all        -->  ONLINE
  *             started again             -->  STARTING
  *
- * OFFLINE is a hart that was never started.
+ * OFFLINE is a hart that was never started: the boot has still to do so, or leaves it so (`cold`,
+ * kernel/hart/plan.h).
  *
  * A hart_meta is allocated once at boot, lives for ever, and lies in the direct map.
  */
@@ -99,6 +101,7 @@ struct hart_meta {
 	uint64_t start_called; /* arch_time(): HSM call, arrival, online */
 	uint64_t arrived;
 	uint64_t online_at;
+	atomic_u32 park; /* enum hart_park: start.h */
 	struct hart_leave leave;
 	struct hart_stats stats;
 	/* Last: it is long, and what stands before it is used on every switch and interrupt. */
@@ -139,9 +142,9 @@ const char *hart_state_name(enum hart_state s);
  * anything is kept or said by a hart's index. */
 void hart_discover(void);
 /*
- * Starts every hart that is HART_OFFLINE: all calls first, then waits for arrivals by progress, not
- * for long if there is none: who is missing then is said so, stays HART_STARTING and may still
- * come. Thread, may sleep (hart_set_nap). Returns how many are online.
+ * Starts the harts that the plan wants (plan.h), and parks the others; waits for arrivals by
+ * progress, not for long if there is none: who is missing then is said so, stays HART_STARTING and
+ * may still come. Thread, may sleep (hart_set_nap). Returns how many are online.
  */
 unsigned hart_start_all(void);
 /* One look for those, under the lock of the life of harts: true when nobody is missing any more;

@@ -122,6 +122,12 @@ static inline unsigned hart_mask_next(const struct hart_mask *m, unsigned hart)
 #define for_each_hart_in_mask(i, mask) \
 	for ((i) = hart_mask_first(mask); (i) < CONFIG_MAX_HARTS; (i) = hart_mask_next(mask, i))
 
+/* A list such as 0,2-3 of harts below n: 0, or -EINVAL and *out is as it was. */
+int hart_mask_parse(const char *text, unsigned n, struct hart_mask *out);
+/* The harts below n as such a list, cut to fit; returns `out`. HART_LIST_MAX is room for most. */
+#define HART_LIST_MAX 100
+char *hart_mask_text(const struct hart_mask *m, unsigned n, char *out, size_t size);
+
 /* For masks that several harts change; acquire and release. They return whether the bit was set. */
 static inline bool hart_mask_atomic_set(struct hart_mask *m, unsigned hart)
 {

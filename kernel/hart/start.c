@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting harts, and their arrival.
- *
- * All starts are issued first, then the arrivals are awaited: a start costs the firmware
- * milliseconds, but they overlap. A hart that the firmware does not know is failed at once. Nobody
- * decides by the clock how fast the others have to be: as long as harts arrive, there is patience.
- * After hold_ns without any arrival the boot goes on without those that are missing, which stay
- * STARTING; after patience_ns they are marked failed. A hart that arrives late, or even later, is
- * taken in as if nothing had been.
+ * Starting a hart, and its arrival. Who is started when, at boot: modes.c.
  *
  * The handshake
  *	starter		fills the hart_meta, state = STARTING (release), HSM start. The fence in
@@ -18,16 +11,22 @@
  * The state moves by compare-and-swap, so "given up" (STARTING -> FAILED), "started again" (FAILED
  * -> STARTING) and "arrived" (STARTING or FAILED -> ONLINE) cannot both win.
  *
+ * Parking. A hart that is asked to park (hart_meta.park) says that it arrived, and stops at once:
+ * it takes part in nothing, opens no mailbox, joins no mask. The starter sees PARK_DONE and, from
+ * the firmware, STOPPED: then it is a stopped hart like any other. It may be told in time not to
+ * park after all: both sides change the word by compare-and-swap.
+ *
  * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
  * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
  * boot code there recognises it and stops it; here it is seen as a hart that was started and is
  * stopped.
  *
- * No locks: hart_start_all is called once, by one thread of the boot; what comes later is called
- * under the lock of the life of harts (kernel/task/hart_life.c), so that one thread at a time
- * issues starts and judges arrivals.
+ * No locks: while booting, one thread judges arrivals (modes.c says who issues starts); what comes
+ * later is called under the lock of the life of harts (kernel/task/hart_life.c), so that one thread
+ * at a time issues starts and judges arrivals.
  */
-#include "kernel/hart/bringup.h"
+#include "kernel/hart/start.h"
+
 #include "kernel/hart/call.h"
 #include "kernel/hart/leave.h"
 #include "kernel/lock/relax.h"
@@ -47,10 +46,10 @@
  * would hold. */
 #define PATIENT_NAPS 100u
 
-/* Asking the firmware costs a call a hart: once in so many naps. */
+/* Asking the firmware costs a call: once in so many naps. */
 #define LOST_NAPS 16
 
-static uint64_t patience_ns = PATIENCE_NS, hold_ns = HOLD_NS;
+uint64_t start_patience_ns = PATIENCE_NS, start_hold_ns = HOLD_NS;
 static void (*nap)(uint64_t ns);
 static void (*late_hook)(struct hart_meta *h);
 /* The boot waits for nobody any more: who arrives from now on is late. */
@@ -58,9 +57,6 @@ static atomic_bool gone_on;
 static atomic_bool next_fails;
 /* Index of a hart that is kept from arriving before that. */
 static unsigned held_back = NOBODY;
-/* The last arrival that was seen, and how many there were then. */
-static uint64_t arrival_ns;
-static unsigned nr_arrived;
 
 void hart_set_nap(void (*fn)(uint64_t ns))
 {
@@ -69,21 +65,21 @@ void hart_set_nap(void (*fn)(uint64_t ns))
 
 uint64_t hart_set_patience(uint64_t ns)
 {
-	uint64_t before = patience_ns;
+	uint64_t before = start_patience_ns;
 
-	patience_ns = ns;
+	start_patience_ns = ns;
 	return before;
 }
 
 bool hart_waited_long(uint64_t since_ns, unsigned naps)
 {
-	return naps >= MAX(PATIENT_NAPS, patience_ns / (3 * NAP_NS)) &&
-		clock_now_ns() - since_ns >= patience_ns;
+	return naps >= MAX(PATIENT_NAPS, start_patience_ns / (3 * NAP_NS)) &&
+		clock_now_ns() - since_ns >= start_patience_ns;
 }
 
 void hart_set_hold(uint64_t ns)
 {
-	hold_ns = ns;
+	start_hold_ns = ns;
 }
 
 void hart_hold_back(unsigned index)
@@ -101,18 +97,23 @@ void hart_set_late_hook(void (*fn)(struct hart_meta *h))
 	late_hook = fn;
 }
 
-static unsigned count_state(enum hart_state state)
+void start_nap(void)
 {
-	unsigned n = 0;
-
-	for_each_hart(h)
-		if (atomic_load_u32(&h->state, relaxed) == state)
-			n++;
-	return n;
+	nap(NAP_NS);
 }
 
-/* STARTING -> FAILED unless it has arrived meanwhile. */
-static bool give_up(struct hart_meta *h, int err)
+void start_spare(const struct hart_meta *h)
+{
+	if (held_back == h->index)
+		held_back = (held_back + 1) % nr_harts;
+}
+
+void start_gone_on(void)
+{
+	atomic_store_bool(&gone_on, true, relaxed);
+}
+
+bool start_give_up(struct hart_meta *h, int err)
 {
 	uint32_t starting = HART_STARTING;
 
@@ -124,7 +125,7 @@ static bool give_up(struct hart_meta *h, int err)
 
 static void refused(struct hart_meta *h, int err)
 {
-	if (give_up(h, err))
+	if (start_give_up(h, err))
 		log_error("hart %u: hartid %lu is refused by the firmware (error %d): failed",
 			h->index, (unsigned long)h->hartid, err);
 }
@@ -147,9 +148,7 @@ static int ask_firmware(struct hart_meta *h)
 	return arch_hart_start(h);
 }
 
-/* Issues one start, of a hart whose state is `from`; false: it is not ready for one yet, ask again
- * later. */
-static bool start_one(struct hart_meta *h, uint32_t from)
+bool start_issue(struct hart_meta *h, uint32_t from)
 {
 	int hsm = arch_hart_state(h->hartid);
 	int err;
@@ -176,105 +175,35 @@ static bool start_one(struct hart_meta *h, uint32_t from)
 	return true;
 }
 
-/* Issues the starts that can be issued. */
-static void start_round(void)
+/* Whether it parked. To be asked after the firmware said STOPPED: the hart had stored it then. */
+static bool has_parked(const struct hart_meta *h)
 {
-	for_each_hart(h)
-		if (atomic_load_u32(&h->state, relaxed) == HART_OFFLINE)
-			start_one(h, HART_OFFLINE);
+	/* The firmware's answer before this load. Partner: the fence in arch_hart_stop. */
+	fence_acquire();
+	return atomic_load_u32(&h->park, relaxed) == PARK_DONE;
 }
 
-/* A hart that went astray and stopped itself is started again. */
-static void repeat_lost_start(struct hart_meta *h)
+void start_repeat_if_lost(struct hart_meta *h)
 {
 	if (atomic_load_u32(&h->state, relaxed) != HART_STARTING ||
-		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
+		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED || has_parked(h))
 		return;
 	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
 		(unsigned long)h->hartid);
-	start_one(h, HART_STARTING);
+	start_issue(h, HART_STARTING);
 }
 
-static void repeat_lost_starts(void)
+void start_settle_parked(struct hart_meta *h)
 {
-	for_each_hart(h)
-		repeat_lost_start(h);
-}
+	uint32_t starting = HART_STARTING;
 
-static void give_up_missing(void)
-{
-	for_each_hart(h) {
-		const char *what = NULL;
-
-		if (atomic_load_u32(&h->state, relaxed) == HART_OFFLINE) {
-			h->failure = -EBUSY;
-			atomic_store_u32(&h->state, HART_FAILED, relaxed);
-			what = "never became ready to start";
-		} else if (give_up(h, -ETIMEDOUT)) {
-			what = "was started and did not arrive";
-		}
-		if (what)
-			log_error("hart %u: hartid %lu %s: failed, going on without it", h->index,
-				(unsigned long)h->hartid, what);
-	}
-}
-
-/* One look: nobody is missing, or nobody has arrived for limit_ns. */
-static bool nobody_missing(uint64_t limit_ns)
-{
-	static unsigned looks;
-	unsigned arrived = count_state(HART_ONLINE);
-
-	if (!(count_state(HART_STARTING) + count_state(HART_OFFLINE)))
-		return true;
-	if (arrived != nr_arrived) {
-		nr_arrived = arrived;
-		arrival_ns = clock_now_ns();
-	} else if (clock_now_ns() - arrival_ns >= limit_ns) {
-		return true;
-	}
-	start_round();
-	if (++looks % LOST_NAPS == 0)
-		repeat_lost_starts();
-	return false;
-}
-
-static void say_missing(void)
-{
-	for_each_hart(h)
-		if (atomic_load_u32(&h->state, relaxed) == HART_STARTING)
-			log_warn(
-				"hart %u: hartid %lu was started and is silent: going on, it joins "
-				"when it comes",
-				h->index, (unsigned long)h->hartid);
-}
-
-unsigned hart_start_all(void)
-{
-	if (held_back == boot_hart.index)
-		held_back = (held_back + 1) % nr_harts;
-	start_round();
-	arrival_ns = clock_now_ns();
-	while (!nobody_missing(MIN(hold_ns, patience_ns)))
-		nap(NAP_NS);
-	if (hold_ns >= patience_ns)
-		give_up_missing();
-	else
-		say_missing();
-	atomic_store_bool(&gone_on, true, relaxed);
-	/* Full: before the caller looks who is online; who is not by then calls the late hook.
-	 * Partner: hart_join. It is also the acquire of what the harts stored before they joined.
-	 */
-	fence_full();
-	return count_state(HART_ONLINE);
-}
-
-bool hart_await_look(void)
-{
-	if (!nobody_missing(patience_ns))
-		return false;
-	give_up_missing();
-	return true;
+	/* Acquire: what the hart stored before. Partner: hart_park_if_asked. */
+	if (atomic_load_u32(&h->park, acquire) != PARK_DONE ||
+		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
+		return;
+	atomic_store_u32(&h->park, PARK_NOT, relaxed);
+	/* Given up meanwhile: that it stays. */
+	atomic_cas_u32(&h->state, &starting, HART_STOPPED, relaxed);
 }
 
 /* It failed on its way into a suspension, or out of it. */
@@ -293,17 +222,18 @@ int hart_bring_up(struct hart_meta *h)
 
 	if (is_suspended(h))
 		return hart_call_back(h);
-	for (unsigned naps = 1; !start_one(h, before); naps++) {
+	atomic_store_u32(&h->park, PARK_NOT, relaxed);
+	for (unsigned naps = 1; !start_issue(h, before); naps++) {
 		if (hart_waited_long(since, naps))
 			return -EBUSY;
 		nap(NAP_NS);
 	}
 	for (unsigned naps = 1; atomic_load_u32(&h->state, acquire) == HART_STARTING; naps++) {
-		if (hart_waited_long(since, naps) && give_up(h, -ETIMEDOUT))
+		if (hart_waited_long(since, naps) && start_give_up(h, -ETIMEDOUT))
 			return -ETIMEDOUT;
 		nap(NAP_NS);
 		if (naps % LOST_NAPS == 0)
-			repeat_lost_start(h);
+			start_repeat_if_lost(h);
 	}
 	/* Refused: it is where it was. */
 	if (atomic_cas_u32(&h->state, &failed, before, relaxed))
@@ -324,7 +254,7 @@ int hart_call_back(struct hart_meta *h)
 	/* Release: the state before the leave to come. Partner: stay_suspended. */
 	atomic_store_u32(&h->leave.resume, 1, release);
 	for (unsigned naps = 1; atomic_load_u32(&h->state, acquire) == HART_STARTING; naps++) {
-		if (hart_waited_long(since, naps) && give_up(h, -ETIMEDOUT))
+		if (hart_waited_long(since, naps) && start_give_up(h, -ETIMEDOUT))
 			return -ETIMEDOUT;
 		/* Again and again: the firmware may drop one that comes while it suspends the hart.
 		 */
@@ -343,6 +273,24 @@ static void wait_if_held_back(const struct hart_meta *h)
 		return;
 	while (!atomic_load_bool(&gone_on, relaxed))
 		relax_step(&wait);
+}
+
+void hart_park_if_asked(struct hart_meta *h)
+{
+	uint32_t asked = PARK_ASKED;
+
+	assert(h == this_hart());
+	if (atomic_load_u32(&h->park, relaxed) != PARK_ASKED)
+		return;
+	h->arrived = arch_time();
+	/* Release: it has arrived. Partner: start_settle_parked. */
+	if (!atomic_cas_u32(&h->park, &asked, PARK_DONE, release))
+		return;
+	log_line(LOG_DEBUG, "hartid %lu is here and stops until it is wanted",
+		(unsigned long)h->hartid);
+	arch_hart_stop();
+	log_warn("hartid %lu: the firmware does not stop it: it joins", (unsigned long)h->hartid);
+	atomic_store_u32(&h->park, PARK_NOT, relaxed);
 }
 
 void hart_open(struct hart_meta *h)

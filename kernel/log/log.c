@@ -19,6 +19,7 @@
 #include "kernel/time/clock.h"
 #include "lib/bootargs.h"
 #include "lib/fdt.h"
+#include "lib/options.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 
@@ -41,6 +42,9 @@ static unsigned console_level = LOG_INFO;
 
 void console_publish(const struct console *con);
 static void print_pending(void) REQUIRES(&log_lock);
+
+BOOT_NUMBER(color, 1, "0 or 1");
+BOOT_NUMBER(loglevel, LOG_DEBUG, "a number from 0, errors, to 3, everything");
 
 void log_init(void)
 {

@@ -12,6 +12,7 @@
 #include "kernel/log.h"
 #include "lib/bootargs.h"
 #include "lib/fdt.h"
+#include "lib/options.h"
 #include "lib/random.h"
 
 #define BOOT_ONE_IN 64
@@ -25,6 +26,8 @@ static atomic_u32 node_keep[NODES_MAX];
 static atomic_u32 nth_owner;
 static unsigned nth_left;
 static bool nth_hit;
+
+BOOT_NUMBER(mmfail, UINT64_MAX, "a number");
 
 void inject_init(void)
 {

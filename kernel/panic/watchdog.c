@@ -46,6 +46,7 @@
 #include "kernel/wait/cycle.h"
 #include "lib/bootargs.h"
 #include "lib/fdt.h"
+#include "lib/options.h"
 #include "lib/printf.h"
 
 #define BEAT_NS (NS_PER_SEC / 2)
@@ -82,6 +83,8 @@ static bool watch(struct hart_meta *h);
 static void watch_waiter(struct hart_meta *h, struct watched *w);
 static void watch_promise(const struct hart_meta *h, struct watched *w);
 static unsigned patience(void);
+
+BOOT_NUMBER(watchdog, UINT64_MAX, "a number of beats, or 0");
 
 void watchdog_start(void)
 {

@@ -123,6 +123,8 @@ void sched_pull_rt(struct runq *mine);
 unsigned sched_ask(struct runq *rq) REQUIRES(&rq->lock);
 /* Takes a thread of another hart that this one may run. Idle thread, SIE off. */
 bool sched_steal(struct runq *mine);
+/* The hart of sched_reserve that a thread which waits here could use: index + 1, 0: none. */
+unsigned sched_demand(const struct runq *rq) REQUIRES(&rq->lock);
 /* Gives one thread to a hart with clearly less to do. From the tick. */
 void sched_balance(struct runq *rq);
 

@@ -40,6 +40,7 @@ struct hart_mask sched_accepting;
 struct hart_mask sched_idle;
 struct hart_mask sched_queued;
 struct hart_mask sched_running_rt;
+struct hart_mask sched_reserve;
 /* Harts where a real-time thread waits: never missing, sometimes stale. */
 static struct hart_mask waiting_rt;
 
@@ -287,6 +288,20 @@ void sched_place(struct thread *t, unsigned to, enum placing how)
 	tell = sched_enqueue(rq, t, how);
 	runq_unlock_pair(from, rq);
 	sched_tell(tell);
+}
+
+unsigned sched_demand(const struct runq *rq)
+{
+	struct hart_mask may;
+	const struct thread *t;
+
+	if (likely(hart_mask_empty(&sched_reserve)))
+		return 0;
+	t = runq_first(rq);
+	if (!t || masks_meet(&t->affinity, &sched_idle) ||
+		!hart_mask_and(&may, &t->affinity, &sched_reserve))
+		return 0;
+	return hart_mask_first(&may) + 1;
 }
 
 static bool steal_from(struct runq *mine, struct runq *victim)

@@ -37,6 +37,7 @@
 #define TICKS_PER_BALANCE 4
 
 static void (*left_hook)(struct thread *t);
+static sched_demand_fn *demand_hook;
 
 void sched_set_left_hook(void (*left)(struct thread *t))
 {
@@ -439,14 +440,26 @@ static void tick_curr(struct runq *rq, uint64_t now) REQUIRES(&rq->lock)
 void sched_tick(uint64_t now_ns unused_arg)
 {
 	struct runq *rq = this_runq();
+	unsigned wanted;
 	bool balance;
 
 	irqlock_acquire(&rq->lock);
 	tick_curr(rq, arch_time());
+	wanted = sched_demand(rq);
 	balance = rq->nr_queued && rq->ticks % TICKS_PER_BALANCE == 0;
 	irqlock_release(&rq->lock);
 	if (balance)
 		sched_balance(rq);
+	if (unlikely(wanted) && demand_hook)
+		demand_hook(wanted - 1);
+}
+
+sched_demand_fn *sched_set_demand_hook(sched_demand_fn *fn)
+{
+	sched_demand_fn *before = demand_hook;
+
+	demand_hook = fn;
+	return before;
 }
 
 void sched_init(void)

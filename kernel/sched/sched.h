@@ -107,6 +107,16 @@ bool sched_hart_accepts(const struct hart_meta *h);
  * was away meanwhile, or all but, and takes threads again. NULL: none. */
 void sched_set_idle_hook(bool (*fn)(struct hart_meta *h));
 
+/*
+ * Harts in reserve: taken in when there is more to do than there are harts. While it is not empty,
+ * the hook is called by the tick of a hart where a thread waits that finds no idle hart: with the
+ * first hart of the reserve where it may run. SIE off, handler, nothing held. Set while the reserve
+ * is empty; returns the one before.
+ */
+extern struct hart_mask sched_reserve;
+typedef void sched_demand_fn(unsigned hart);
+sched_demand_fn *sched_set_demand_hook(sched_demand_fn *fn);
+
 /* What a hart has to do: threads that run or are ready there, idle not counted. Either. */
 unsigned sched_hart_load(const struct hart_meta *h);
 /* The thread that runs there. For reports. */

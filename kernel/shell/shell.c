@@ -23,6 +23,7 @@
 #include "lib/errno.h"
 #include "lib/fdt.h"
 #include "lib/lineedit.h"
+#include "lib/options.h"
 #include "lib/parse.h"
 #include "lib/string.h"
 
@@ -44,6 +45,14 @@ static char *cut_command(char **rest);
 static const struct shell_command *find_command(const char *name);
 static void edit_output(void *ctx, const char *text, size_t n);
 static const char *edit_complete(void *ctx, const char *line, size_t start, size_t end, unsigned i);
+
+BOOT_TEXT(run);
+
+static bool is_shell(const struct boot_option *option unused_arg, const char *value)
+{
+	return option_in_words("kernel", value);
+}
+BOOT_OPTION(shell, "kernel, which is all there is", is_shell);
 
 void shell_start(void)
 {

@@ -20,6 +20,7 @@
 #include "kernel/sched/runq.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/hart_life.h"
+#include "kernel/task/lazy.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -219,6 +220,7 @@ unsigned bringup_start(void)
 	start_work_threads();
 	online = hart_start_all();
 	bringup_complete();
+	lazy_start();
 	return online;
 }
 

@@ -121,15 +121,18 @@ static void set_state(struct hart_meta *h, enum hart_state state)
 
 /* ---- What may be asked of a hart ------------------------------------------------------------- */
 
-static bool in_transit(enum hart_state s)
+/* One that is OFFLINE after the boot was left cold, or is due and not ready yet. */
+static bool in_transit(const struct hart_meta *h, enum hart_state s)
 {
-	return s == HART_OFFLINE || s == HART_STARTING || s == HART_STOPPING;
+	return s == HART_STARTING || s == HART_STOPPING || hart_is_due(h);
 }
 
-/* Whether a hart in `state` can leave: 0 or the error. */
-static int may_leave(enum hart_state s)
+/* Whether a hart can leave: 0 or the error. */
+static int may_leave(const struct hart_meta *h)
 {
-	if (in_transit(s))
+	enum hart_state s = state_of(h);
+
+	if (in_transit(h, s))
 		return -EBUSY;
 	if (s == HART_FAILED)
 		return -ENODEV;
@@ -141,13 +144,13 @@ static int may_come(const struct hart_meta *h, enum hart_state from)
 {
 	enum hart_state s = state_of(h);
 
-	if (in_transit(s))
+	if (in_transit(h, s))
 		return -EBUSY;
 	if (s == HART_ONLINE)
 		return -EALREADY;
 	if (s == HART_FAILED && from == HART_STOPPED && hart_leave_stuck(h))
 		return -EBUSY;
-	if (s == HART_FAILED && from == HART_STOPPED)
+	if ((s == HART_FAILED || s == HART_OFFLINE) && from == HART_STOPPED)
 		return h->idle && h->arch.self ? 0 : -ENODEV;
 	return s == from ? 0 : -EINVAL;
 }
@@ -206,7 +209,7 @@ unsigned hart_pinned(const struct hart_meta *h, char *names, size_t size)
 
 int hart_stop(struct hart_meta *h, bool force)
 {
-	int err = may_leave(state_of(h));
+	int err = may_leave(h);
 
 	if (err)
 		return err;
@@ -220,7 +223,7 @@ int hart_stop(struct hart_meta *h, bool force)
 
 int hart_suspend(struct hart_meta *h, bool retentive, bool force)
 {
-	int err = may_leave(state_of(h));
+	int err = may_leave(h);
 
 	if (err)
 		return err;
@@ -283,7 +286,7 @@ static int leave_itself(struct hart_meta *h, enum hart_leave_how how, struct har
 static int leave(struct hart_meta *h, enum hart_leave_how how, bool force)
 {
 	struct hart_meta *heir = other_online(h);
-	int err = may_leave(state_of(h));
+	int err = may_leave(h);
 
 	if (err)
 		return err;
@@ -339,6 +342,7 @@ static int come(struct hart_meta *h, enum hart_state from, int (*bring)(struct h
 	if (!err)
 		err = refusal(bring(h));
 	if (!err) {
+		hart_mask_atomic_clear(&sched_reserve, h->index);
 		wait_until_accepting(h);
 		bringup_complete();
 	}

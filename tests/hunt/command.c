@@ -33,6 +33,7 @@
 #include "lib/bootargs.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
+#include "lib/options.h"
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "tests/hunt/engine.h"
@@ -97,6 +98,13 @@ static void print_result(int status)
 static const struct power_device printer = {.name = "hunt", .off = print_result};
 
 /* ---- The boot arguments ---------------------------------------------------------------------- */
+
+BOOT_NUMBER(hunt_seed, UINT64_MAX, "a number");
+BOOT_NUMBER(hunt_stop, UINT64_MAX, "a number of events");
+BOOT_NUMBER(hunt_story, UINT64_MAX, "a number, 0: no story");
+BOOT_NUMBER(hunt_chaos, UINT64_MAX, "a number, 0: none");
+BOOT_TEXT(hunt_schedule);
+BOOT_TEXT(hunt_replay);
 
 static int read_options(uint64_t *stop)
 {

@@ -55,4 +55,4 @@ def test_other_configurations_say_that_they_watch_nothing():
     got = run("harts", append="race=1")
     assert got.status == 0 and "race=: this configuration has none" in got.text, got.text
     got = run("harts", append="race=x", config="race")
-    assert got.status == 0 and "race=: not a number" in got.text, got.text
+    assert got.status == 0 and "race=x: it takes a number" in got.text, got.text
