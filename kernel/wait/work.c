@@ -153,8 +153,7 @@ bool work_queue(struct work *w)
 	return mine;
 }
 
-/* What had this ticket has ended, was taken off, or has moved. */
-void workq_tell_flushers(struct workq *q, uint64_t ticket, bool moved)
+void workq_tell_flushers(struct workq *q, uint64_t ticket, enum workq_end how)
 {
 	struct flusher *f, *next;
 
@@ -162,13 +161,14 @@ void workq_tell_flushers(struct workq *q, uint64_t ticket, bool moved)
 		if (f->ticket != ticket)
 			continue;
 		list_remove(&f->node);
-		f->moved = moved;
-		/* Who moves it needs nothing between the closing of the queue, until when its
-		 * thread would have run it, and here, but the end of what runs. */
-		if (moved)
-			completion_look_again(&f->done);
-		else
+		f->moved = how == WORKQ_MOVED;
+		/* Who takes it off is not waited for: it would have run. Who moves it needs nothing
+		 * between the closing of the queue, until when its thread would have run it, and
+		 * here, but the end of what runs. */
+		if (how == WORKQ_ENDED)
 			complete(&f->done);
+		else
+			completion_look_again(&f->done);
 	}
 }
 
@@ -214,7 +214,7 @@ bool work_cancel(struct work *w) UNCHECKED_LOCKING
 	if (there) {
 		LOCK_POINT(work_cancelled);
 		workq_unlink(q, w);
-		workq_tell_flushers(q, w->ticket, false);
+		workq_tell_flushers(q, w->ticket, WORKQ_CANCELLED);
 		/* Release: w is out of the queue before it can be claimed again. */
 		atomic_store_u32(&w->queued, 0, release);
 	}
@@ -349,7 +349,7 @@ static void run_one(struct workq *q)
 	waitq_lock(&q->q);
 	q->running = NULL;
 	q->done++;
-	workq_tell_flushers(q, q->running_ticket, false);
+	workq_tell_flushers(q, q->running_ticket, WORKQ_ENDED);
 	waitq_unlock(&q->q);
 }
 

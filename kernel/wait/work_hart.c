@@ -29,7 +29,7 @@ static bool move_items(struct workq *from, struct workq *to) UNCHECKED_LOCKING
 	open = to->open;
 	while (open && (w = list_first_entry(&from->items, struct work, node))) {
 		workq_unlink(from, w);
-		workq_tell_flushers(from, w->ticket, true);
+		workq_tell_flushers(from, w->ticket, WORKQ_MOVED);
 		workq_link(to, w);
 	}
 	waitq_unlock(&to->q);
@@ -115,7 +115,7 @@ void work_thread_died(struct thread *t)
 		atomic_store_ptr(&q->thread, NULL, relaxed);
 		q->open = false;
 		q->running = NULL;
-		workq_tell_flushers(q, q->running_ticket, false);
+		workq_tell_flushers(q, q->running_ticket, WORKQ_ENDED);
 		waitq_unlock(&q->q);
 		log_error("work: the thread of hart %u died in its work", h->index);
 		hand_on(q);

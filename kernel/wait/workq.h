@@ -33,13 +33,20 @@ struct flusher {
 	struct completion done;
 };
 
+/* What became of an item that is flushed. */
+enum workq_end {
+	WORKQ_ENDED,
+	WORKQ_CANCELLED,
+	WORKQ_MOVED,
+};
+
 /* Some other queue than `not` that takes items; NULL: none at this moment. */
 struct workq *workq_other_open(const struct workq * not);
 /* w, claimed, goes to the end of q; w, which is in q, leaves it. */
 void workq_link(struct workq *q, struct work *w) REQUIRES(&q->q);
 void workq_unlink(struct workq *q, struct work *w) REQUIRES(&q->q);
-/* What had this ticket has ended, was taken off, or has moved. */
-void workq_tell_flushers(struct workq *q, uint64_t ticket, bool moved) REQUIRES(&q->q);
+/* Those of the item that had this ticket. */
+void workq_tell_flushers(struct workq *q, uint64_t ticket, enum workq_end how) REQUIRES(&q->q);
 /* Waits for the end of what has f->ticket in q; true: it has moved. May sleep. */
 bool workq_wait_for_ticket(struct workq *q, struct flusher *f) RELEASES(&q->q);
 

@@ -139,6 +139,63 @@ KTEST(work, cancel_takes_what_has_not_begun)
 	work_flush(&bench.item[0]);
 }
 
+WAIT_TEST_CLASS(user_class, "test.work_user");
+/* Protects nothing: held by who flushes, and by who takes back what is flushed. */
+static struct mutex user = MUTEX_INIT(&user_class);
+
+static void flush_under_lock(void *arg) UNCHECKED_LOCKING
+{
+	mutex_lock(&user);
+	work_flush(arg);
+	mutex_unlock(&user);
+}
+
+static void flush_item(void *arg)
+{
+	work_flush(arg);
+}
+
+static void queue_two(void *arg)
+{
+	(void)arg;
+	work_queue(&bench.item[0]);
+	work_queue(&bench.item[1]);
+}
+
+/* The second item stands behind the first, which waits at the gate; `flusher` sleeps by now. */
+static struct thread *queue_two_and_flush(void (*flusher)(void *arg))
+{
+	struct thread *t;
+
+	bench_init(wait_at_gate);
+	work_init(&bench.item[1], log_work);
+	hart_call(ktest_hart(0), queue_two, NULL);
+	wait_for_completion(&bench.entered);
+	t = wait_spawn("flushes", flusher, &bench.item[1], 0);
+	ktest_check(t && ktest_eventually(atomic_load_u32(&t->state, relaxed) == THREAD_SLEEPING));
+	return t;
+}
+
+/* The lock checker has seen both orders then; but the flush would have ended without the other. */
+KTEST(work, flush_and_cancel_under_one_lock_are_no_deadlock)
+{
+	struct thread *t = queue_two_and_flush(flush_under_lock);
+
+	atomic_store_u32(&bench.gate_open, 1, release);
+	if (t)
+		thread_join(t, NULL);
+	work_flush(&bench.item[1]);
+	t = queue_two_and_flush(flush_item);
+	mutex_lock(&user);
+	ktest_check(work_cancel(&bench.item[1]));
+	mutex_unlock(&user);
+	if (t)
+		thread_join(t, NULL);
+	ktest_check(!seen(&bench.log.n));
+	atomic_store_u32(&bench.gate_open, 1, release);
+	work_flush(&bench.item[0]);
+}
+
 #define AGAIN_MAX 2000
 
 /* Queues itself again and again; the first time only after the gate was opened. */
