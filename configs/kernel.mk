@@ -88,6 +88,15 @@ FDT_INCLUDES := -isystem user/recipes/libfdt/include -isystem $(FDT)/include
 $(filter $(B)/lib/%,$(OBJECTS)): EXTRA := $(FDT_INCLUDES)
 $(filter $(B)/lib/%,$(OBJECTS)): | $(FDT)/stamp
 
+# The lock protocols, each branch counted once: inline functions are functions until the counters
+# are in, which are put into the table of tests/torture/cover.c.
+COVERED := irqlock irqlock_checked irqrwlock park relax seqlock
+ifeq ($(CONFIG_LOCKCOVER),y)
+$(COVERED:%=$(B)/kernel/lock/%.c.o): EXTRA := -fprofile-arcs -ftest-coverage \
+	-fprofile-update=atomic -fprofile-info-section=linkset_cover \
+	-fno-early-inlining -Dalways_inline=
+endif
+
 # Numbers that assembly needs of C: lines `@offset NAME value` of what the compiler writes.
 $(GEN)/offsets.s: arch/riscv/offsets.c configs/kernel.mk $(GEN)/autoconf.h
 	$(say) OFFSETS $<
@@ -141,6 +150,7 @@ $(B)/kernel.elf: $(OBJECTS) $(B)/libfdt.a $(B)/kernel.ld $(B)/objects configs/li
 	$(say) LINK $@
 	$(Q)$(PY) configs/link.py --cross '$(CROSS)' --out $@ --machine '$(MACHINE)' -- \
 		$(LDFLAGS) $(if $(CONFIG_RACE),$(addprefix -Wl$(comma)--wrap=,$(RACE_WRAPPED))) \
-		-T $(B)/kernel.ld @$(B)/objects $(B)/libfdt.a -lgcc
+		-T $(B)/kernel.ld @$(B)/objects $(B)/libfdt.a \
+		$(if $(CONFIG_LOCKCOVER),-lgcov) -lgcc
 
 -include $(OBJECTS:.o=.d) $(GEN)/offsets.d $(B)/kernel.ld.d

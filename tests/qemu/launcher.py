@@ -50,6 +50,10 @@ def exit_name(status):
     return exit_names().get(status, "unknown")
 
 
+def exit_status(name):
+    return next(status for status, known in exit_names().items() if known == name)
+
+
 def number(text, what, low, high):
     if not re.fullmatch(r"[0-9]+", str(text)) or not low <= int(text) <= high:
         raise CannotStart("%s=%s: a number from %d to %d is wanted" % (what, text, low, high))

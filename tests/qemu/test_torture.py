@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""make torture: what it is asked in words is checked before anything boots."""
+"""make torture: what it is asked in words is checked before anything boots, and its verdict about
+branches finds what is wrong."""
 import os
 import sys
 
@@ -7,6 +8,9 @@ import pytest
 
 import children
 from guest import LAST_RESORT, ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tests/torture"))
+import cover
 
 RUN = os.path.join(ROOT, "tests/torture/run")
 
@@ -44,3 +48,53 @@ def test_a_twin_is_asked_for_by_its_name():
     assert "ok torture.semaphore.post_twice: found" in text
     assert "1 kinds, 1 runs and twins, 0 failed; seed=7" in text
     assert "LOCK=semaphore.post SMP=2 SECONDS=0 SEED=7" in text
+
+
+# ---- Branches ------------------------------------------------------------------------------
+
+def place(text, function="take"):
+    return "kernel/lock/x.c", function, 7, text
+
+
+BOTH_WAYS = {place("if (a || b)"): [5, 1, 2, 3], place("assert(a);"): [0, 8]}
+NEVER = {("kernel/lock/x.c", "take", "if (c)"): (1, "it cannot")}
+
+
+@pytest.mark.parametrize("counts, never, missed, wrong", [
+    ({}, {}, 0, 0),
+    ({place("if (c)"): [0, 4]}, NEVER, 0, 0),
+    ({place("if (c)"): [0, 4]}, {}, 1, 0),		# a branch that nobody took
+    ({place("if (c)"): [0, 0]}, NEVER, 1, 0),		# an excuse for one way, and neither was
+    ({place("if (c)", "give"): [0, 4]}, NEVER, 1, 1),	# an excuse for another function
+    ({place("if (c)"): [1, 4]}, NEVER, 0, 1),		# an excuse that is none
+    ({}, NEVER, 0, 1),					# an excuse for no line
+    ({place("assert(c);"): [0, 0]}, {}, 1, 0),		# an assert that nobody reached
+    ({place("assert(c && d);"): [0, 9, 0, 9]}, {}, 0, 0),
+])
+def test_the_verdict_about_branches(counts, never, missed, wrong):
+    found = cover.judge({**BOTH_WAYS, **counts}, never)
+    assert [len(texts) for texts in found] == [missed, wrong], found
+
+
+@pytest.mark.parametrize("table", [
+    "kernel/lock/x.c take 1 `if (c)`:",		# no reason
+    "kernel/lock/x.c take 0 `if (c)`: it can",
+    "kernel/lock/x.c `if (c)`: it cannot",
+    "kernel/lock/x.c take 1 `if (c)`: it cannot\n" * 2,
+])
+def test_a_malformed_table_of_branches_is_refused(table):
+    with pytest.raises(cover.Wrong):
+        cover.exceptions(table)
+
+
+@pytest.mark.parametrize("output", [
+    "", "cover: 00\n", "cover: file build/none/x.c.gcda\ncover: 00\n"])
+def test_without_counts_there_is_no_verdict(output):
+    with pytest.raises(cover.Wrong):
+        cover.branches(output, "true")
+
+
+def test_each_line_that_is_never_taken_both_ways_is_there():
+    with open(cover.NEVER) as table:
+        for path, _, text in cover.exceptions(table.read()):
+            assert text in cover.source(path)
