@@ -70,6 +70,9 @@ void lock_points_reset(void);
 /* Chaos by this seed from now on; 0: none. Either. */
 void lock_chaos_set(uint64_t seed);
 uint64_t lock_chaos_seed(void);
+/* With any seed, occasions whose names begin so are frequent; NULL: none is for that. `prefix`
+ * stays where it is. Either. */
+void lock_chaos_favour(const char *prefix);
 
 /*
  * Hooks of the hunt (CONFIG_HUNT), filled by tests/hunt before the other harts run. All: either,

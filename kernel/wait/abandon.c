@@ -4,7 +4,8 @@
  *
  * With CONFIG_LOCKCHECK there is a record of all that t holds: these are buried first, while t
  * still counts as their owner, so that nobody can have had one, and let its memory go, before us.
- * For the same reason a lock is off the record before it can be had.
+ * For the same reason a lock is off the record before it can be had. (Chaos takes some off and does
+ * no more: then they are given up as if there were no record.)
  *
  * Locks with somebody behind them are in t.pi_waiters: each is taken from t, marked abandoned, and
  * passed on. (A mixed lock that was passed to nobody, and only lent t its posts' priority, is no
@@ -65,7 +66,7 @@ static struct pilock *lock_first_donor(struct thread *t) UNCHECKED_LOCKING
 		l = pi_first_donor(t);
 		if (!l)
 			t->waiting_entry = &wait_entry_dead;
-		got = l && irqlock_try(&l->wq.lock);
+		got = l && !LOCK_CHAOS(abandon_try_fails) && irqlock_try(&l->wq.lock);
 		irqlock_release(mine);
 		if (!l || got)
 			return l;
@@ -82,6 +83,10 @@ static void abandon_recorded(struct thread *t, const struct held_lock *held)
 	if (flags & (CHECK_WRITE | CHECK_MIXED)) {
 		struct pilock *l = lock;
 
+		if (LOCK_CHAOS(abandon_forgets)) {
+			check_forget(&t->lock, lock);
+			return;
+		}
 		waitq_lock(&l->wq);
 		abandon(t, l);
 		return;

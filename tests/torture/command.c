@@ -46,10 +46,6 @@ static bool is_of(const char *name, const char *prefixes)
 	return false;
 }
 
-/* Threads that come before a dead holder's locks are given up find that out for themselves, but for
- * those on its record, which are given up before it is known to be dead. */
-#define WITHOUT_RECORD "mixlock_owner_died pilock_owner_died abandon_again"
-
 /*
  * Somebody else has to come between two instructions, at windows that chaos holds open: a run of
  * LONG_SECONDS insists on that. A short one would go on until it happens, however long that takes
@@ -58,22 +54,42 @@ static bool is_of(const char *name, const char *prefixes)
 #define LONG_SECONDS 60
 #define NARROW "irqlock_successor_links irqlock_head_before_park pilock_freed_meanwhile"
 
-/* Points of this kind that were never passed; named, if asked for. */
-static unsigned missed_points(const struct torture_kind *kind, bool narrow, bool name)
+/* Somebody dies, and what it held is found to be a dead one's. */
+#define DEATHS "abandon_ mixlock_owner_died pilock_owner_died"
+
+/* Points of this kind, and of `some` (prefixes), that were never passed; named, if asked for. */
+static unsigned missed_some(
+	const struct torture_kind *kind, const char *some, bool narrow, bool name)
 {
 	unsigned missed = 0;
 
 	lock_point_for_each(p)
 	{
 		if (!is_of(p->name, kind->points) || atomic_load_u32(&p->count, relaxed) ||
-			(CONFIG_LOCKCHECK && is_of(p->name, WITHOUT_RECORD)) ||
-			(!narrow && is_of(p->name, NARROW)))
+			(some && !is_of(p->name, some)) || (!narrow && is_of(p->name, NARROW)))
 			continue;
 		missed++;
 		if (name)
 			shell_printf(" %s", p->name);
 	}
 	return missed;
+}
+
+static unsigned missed_points(const struct torture_kind *kind, bool narrow, bool name)
+{
+	return missed_some(kind, NULL, narrow, name);
+}
+
+/* What the next round is for: points of this kind that were never passed; NULL: nothing special.
+ * Some need a crowd, some that nobody comes: storms are by turns. */
+static void aim_at_missed(const struct torture_kind *kind, bool narrow, bool storm)
+{
+	unsigned missed = kind ? missed_points(kind, narrow, false) : 0;
+	unsigned deaths = kind ? missed_some(kind, DEATHS, narrow, false) : 0;
+
+	torture_storm = storm && missed > deaths;
+	torture_deaths = deaths > 0;
+	lock_chaos_favour(torture_deaths ? "abandon_" : NULL);
 }
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
@@ -152,17 +168,19 @@ static bool run_whole(
 	do {
 		uint64_t round_seed = all.rounds ? splitmix64(&state) : seed;
 
-		if (CONFIG_LOCKPOINTS && all.rounds % 2)
+		if (CONFIG_LOCKPOINTS && all.rounds % 2) {
 			lock_chaos_set(round_seed | 1);
-		torture_storm = missed && all.rounds % 2;
+			aim_at_missed(kind, insist, all.rounds % 4 == 1);
+		}
 		ok = torture_run_once(kind, WHOLE, BUDGET, round_seed);
-		torture_storm = false;
 		add_run(&all);
 		if (!ok)
 			print_failed();
-		if (CONFIG_LOCKPOINTS)
+		if (CONFIG_LOCKPOINTS) {
 			lock_chaos_set(chaos_before);
-		missed = CONFIG_LOCKPOINTS ? missed_points(kind, insist, false) : 0;
+			aim_at_missed(NULL, false, false);
+			missed = missed_points(kind, insist, false);
+		}
 	} while (ok && !shell_interrupted() &&
 		(all.rounds < ROUNDS_MIN || clock_now_ns() < until_ns ||
 			(missed && all.rounds < ROUNDS_MAX)));

@@ -43,8 +43,7 @@
 #define TWIN_BUDGETS 1000
 
 struct torture_run torture;
-bool torture_storm;
-bool torture_harts_taken;
+bool torture_storm, torture_deaths, torture_harts_taken;
 static struct rng alarm_rng;
 
 static const struct {

@@ -57,6 +57,21 @@ static void post_one(struct rng *rng)
 		atomic_add_u32(&p->due, 1, relaxed);
 }
 
+/* What comes for a dead holder's lock is a thread or a post, by turns. The shuffler's. */
+static void heir(struct rng *rng)
+{
+	static bool post;
+
+	post = !post;
+	if (!post) {
+		set_heir(rng);
+		return;
+	}
+	for (unsigned i = 0; i < POSTS; i++)
+		if (posts[i].box == SET_GRAVE && mixlock_post(&mixlocks[SET_GRAVE], &posts[i].work))
+			atomic_add_u32(&posts[i].due, 1, relaxed);
+}
+
 static void step(struct worker *w)
 {
 	if (rng_one_in(&w->rng, 4))
@@ -156,4 +171,4 @@ static const struct set_ops mix_ops = {
 TORTURE(mixlock, NOT_EXCLUSIVE | LOST_WAKEUP | UNFAIR | LEAKS_IRQ | POST_LOST | POST_TWICE,
 	.help = "mixlock: threads hold it, handlers try it and post to it",
 	.points = "mixlock_ pilock_", .arg = &mix_ops, .begin = begin, .end = end, .step = step,
-	.handler = handler, SET_KIND_SLEEPS);
+	.handler = handler, .mortal = set_mortal, .doomed = set_doomed, .heir = heir);

@@ -33,6 +33,8 @@ static struct box {
 	unsigned long words[WORDS];
 	atomic_ulong writes; /* relaxed: compared at the end */
 } boxes[SET_LOCKS + 1];
+/* On their way into the grave; relaxed: a wish. */
+static atomic_u32 at_grave;
 
 static const struct set_ops *ops(void)
 {
@@ -42,6 +44,7 @@ static const struct set_ops *ops(void)
 void set_begin(void)
 {
 	memset(boxes, 0, sizeof(boxes));
+	atomic_store_u32(&at_grave, 0, relaxed);
 	for (unsigned i = 0; i < SET_LOCKS + (ops()->enter_robust != NULL); i++)
 		ops()->init(i);
 }
@@ -221,12 +224,16 @@ static void note_depth(unsigned depth)
 		atomic_store_u32(&torture.deepest, depth, relaxed);
 }
 
-static void visit_grave(struct rng *rng)
+void set_heir(struct rng *rng)
 {
 	struct set_entry e = {.box = SET_GRAVE, .write = true};
 	struct box *b = &boxes[SET_GRAVE];
+	int rc;
 
-	if (ops()->enter_robust() == -EOWNERDEAD) {
+	atomic_add_u32(&at_grave, 1, relaxed);
+	rc = ops()->enter_robust();
+	atomic_add_u32(&at_grave, (uint32_t)-1, relaxed);
+	if (rc == -EOWNERDEAD) {
 		for (unsigned i = 1; i < WORDS; i++)
 			b->words[i] = b->words[0];
 		b->writer = NULL;
@@ -262,8 +269,8 @@ void set_step(struct worker *w)
 		storm(w);
 		return;
 	}
-	if (ops()->enter_robust && rng_one_in(rng, 32)) {
-		visit_grave(rng);
+	if (ops()->enter_robust && rng_one_in(rng, torture_deaths ? 2 : 32)) {
+		set_heir(rng);
 		return;
 	}
 	if (rng_one_in(rng, 8)) {
@@ -302,7 +309,7 @@ void set_mortal(struct rng *rng)
 	give(rng, &e);
 }
 
-void set_doomed(void *arg unused_arg)
+void set_doomed(void *awaited)
 {
 	struct box *b = &boxes[SET_GRAVE];
 
@@ -310,6 +317,11 @@ void set_doomed(void *arg unused_arg)
 		ops()->recover();
 	b->writer = b;
 	b->words[0]++;
+	/* Whoever is on the way waits, two naps later. */
+	for (unsigned naps = 0; *(bool *)awaited && naps < 2 && !torture_over();) {
+		sched_sleep_ns(WAIT_NAP_NS);
+		naps = atomic_load_u32(&at_grave, relaxed) ? naps + 1 : 0;
+	}
 	torture_die();
 }
 

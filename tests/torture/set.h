@@ -50,10 +50,11 @@ void set_end(void);
 void set_step(struct worker *w);
 void set_handler(struct rng *rng);
 void set_mortal(struct rng *rng);
-void set_doomed(void *arg);
+void set_doomed(void *awaited);
+void set_heir(struct rng *rng);
 
 #define SET_KIND .begin = set_begin, .end = set_end, .step = set_step, .handler = set_handler
-#define SET_KIND_SLEEPS .mortal = set_mortal, .doomed = set_doomed
+#define SET_KIND_SLEEPS .mortal = set_mortal, .doomed = set_doomed, .heir = set_heir
 
 /* Changes the data of a box, whose lock the caller has. */
 void set_change(unsigned box);

@@ -9,9 +9,11 @@
 #include "tests/torture/torture.h"
 
 #include "kernel/hart/hart.h"
+#include "kernel/lock/race.h"
 #include "kernel/sched/sched.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
+#include "kernel/wait/abandon.h"
 #include "kernel/wait/work.h"
 #include "lib/errno.h"
 
@@ -19,13 +21,15 @@
 #define NAPS_MAX 20
 #define RT_PRIO_MAX 5
 #define RT_STEPS_MAX 50
-#define DOOMED_MAX 1
+/* In one run, all in one act: each says at length what it dies of. */
+#define DOOMED_MAX (torture_deaths ? 6u : 1u)
 
 /* The shuffler's own. */
 static struct {
 	struct rng rng, mortal_rng;
 	struct thread *mortal;
 	unsigned nr_doomed;
+	bool awaited; /* for the doomed, while one lives */
 } shuffler;
 
 static struct worker *some_worker(void)
@@ -120,7 +124,7 @@ static void drain(void)
 }
 
 /* All that can stop do, together; the others wait for them, and are not waited for. */
-static void stutter(void)
+static void stop_workers(void)
 {
 	uint32_t seen;
 
@@ -129,9 +133,19 @@ static void stutter(void)
 		seen = torture_progress();
 		let_them_get_on(UINT32_MAX);
 	} while (torture_progress() != seen && !torture_over());
+}
+
+static void start_workers(void)
+{
 	if (atomic_load_u32(&torture.stopped, relaxed) == torture.nr_workers)
 		torture_count(COUNT_STUTTER);
 	atomic_store_bool(&torture.stutter, false, release);
+}
+
+static void stutter(void)
+{
+	stop_workers();
+	start_workers();
 }
 
 /* ---- Threads that end --------------------------------------------------------------------- */
@@ -160,21 +174,49 @@ static void mortal(void)
 	shuffler.mortal = thread_spawn("mortal", mortal_body, NULL);
 }
 
-/* A fault kills it, holding something: not with a twin, whose wrapper does not know how. */
-static void doomed(void)
+/* What it held was given up, and nobody has taken it: but its slot is its own until it is joined.
+ * Who comes now finds out by himself, where the kernel had no record of it. */
+static void wait_until_given_up(struct thread *t)
+{
+	while (racy_read(t->waiting_entry, "a mark that stays") != &wait_entry_dead)
+		sched_sleep_ns(NAP_NS);
+}
+
+/* A fault kills it, holding something for which others wait; `alone`: one comes after its end. */
+static void doom_somebody(bool alone)
 {
 	struct thread *t;
 	int code = 0;
 
-	if (!torture.kind->doomed || torture.defect || shuffler.nr_doomed >= DOOMED_MAX)
-		return;
-	shuffler.nr_doomed++;
-	t = thread_spawn("doomed", torture.kind->doomed, NULL);
+	shuffler.awaited = !alone;
+	t = thread_spawn("doomed", torture.kind->doomed, &shuffler.awaited);
 	if (!t)
 		return;
+	if (alone) {
+		wait_until_given_up(t);
+		torture.kind->heir(&shuffler.rng);
+	}
 	thread_join(t, &code);
 	torture_check(code == -EFAULT, FOUND_STATE, "the doomed thread ended with %d", code);
 	torture_count(COUNT_DIED);
+}
+
+/* Not with a twin, whose wrapper does not know how. */
+static void doomed(void)
+{
+	bool alone = rng_one_in(&shuffler.rng, 2);
+
+	if (!torture.kind->doomed || torture.defect || shuffler.nr_doomed >= DOOMED_MAX)
+		return;
+	do {
+		shuffler.nr_doomed++;
+		if (alone)
+			stop_workers();
+		doom_somebody(alone);
+		if (alone)
+			start_workers();
+		alone = !alone;
+	} while (torture_deaths && shuffler.nr_doomed < DOOMED_MAX && !torture_over());
 }
 
 void torture_shuffle(void *arg unused_arg)

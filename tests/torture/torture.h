@@ -93,8 +93,11 @@ struct torture_kind {
 	void (*handler)(struct rng *rng);
 	/* One step of a mortal, with interruptible waits only. May be NULL. */
 	void (*mortal)(struct rng *rng);
-	/* Body of a thread that dies of a fault, holding something. May be NULL. */
-	void (*doomed)(void *arg);
+	/* Body of a thread that dies of a fault, holding something: `awaited`, a bool *, says
+	 * whether workers are to wait for that by then. May be NULL. */
+	void (*doomed)(void *awaited);
+	/* The first one to come for what it held, if all workers have stopped. */
+	void (*heir)(struct rng *rng);
 	/* torture_over() is true: wakes everybody, called again until all have ended. May be NULL.
 	 */
 	void (*unwind)(void);
@@ -143,6 +146,8 @@ extern struct torture_run torture;
 extern bool torture_storm;
 /* Somebody else takes harts away meanwhile: the shuffler does not. */
 extern bool torture_harts_taken;
+/* Threads die more often, and others come for what they held. */
+extern bool torture_deaths;
 
 /* ---- For kinds. Either, unless it says more ------------------------------------------------ */
 
