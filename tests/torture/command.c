@@ -132,6 +132,7 @@ static void print_totals(const struct torture_kind *kind, const struct totals *a
 		[COUNT_DIED] = "died",
 		[COUNT_STUTTER] = "stops of all",
 		[COUNT_DRAIN] = "harts drained",
+		[COUNT_STOP] = "stopped",
 	};
 
 	shell_printf("ok torture.%s: %u rounds, %u steps at least", kind->name, all->rounds,

@@ -3,14 +3,15 @@
  * The shuffler: a thread that changes, act by act, what the workers run under. Between two acts it
  * lets them get on: it sleeps until they have made some progress, or for a bounded number of naps.
  *
- * What the kernel does not have is not there: a hart is drained and accepts again (its threads and
- * its work go elsewhere, as if it stopped); firmware is not asked to stop it.
+ * Harts go in two ways: one is drained and accepts again, in no time (only its threads and its work
+ * leave it); or it stops, with its timers and interrupts moved and the firmware asked, and starts.
  */
 #include "tests/torture/torture.h"
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/race.h"
 #include "kernel/sched/sched.h"
+#include "kernel/task/hart_life.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 #include "kernel/wait/abandon.h"
@@ -23,12 +24,14 @@
 #define RT_STEPS_MAX 50
 /* In one run, all in one act: each says at length what it dies of. */
 #define DOOMED_MAX (torture_deaths ? 6u : 1u)
+/* In one run: with 16 harts on two of the host's it is about a second for one to go and come. */
+#define STOPS_MAX 1
 
 /* The shuffler's own. */
 static struct {
 	struct rng rng, mortal_rng;
 	struct thread *mortal;
-	unsigned nr_doomed;
+	unsigned nr_doomed, nr_stops;
 	bool awaited; /* for the doomed, while one lives */
 } shuffler;
 
@@ -121,6 +124,31 @@ static void drain(void)
 	}
 	if (!no_work)
 		work_hart_start(h);
+}
+
+/* A hart is given to the firmware and comes back. Threads that may run nowhere else have to. Twins
+ * show their defect without. */
+static void stop_hart(void)
+{
+	struct hart_meta *h = some_hart();
+	int err;
+
+	if (torture_harts_taken || hart_mask_weight(&harts_online) == 1 || torture.defect ||
+		shuffler.nr_stops >= STOPS_MAX)
+		return;
+	shuffler.nr_stops++;
+	err = hart_stop(h, true);
+	/* The machine may have interrupts that only this hart gets; the firmware may be slow. */
+	torture_check(!err || err == -ENXIO || err == -ETIMEDOUT, FOUND_STATE,
+		"hart %u does not stop: %d", h->index, err);
+	if (err && err != -ETIMEDOUT)
+		return;
+	let_them_get_on(torture.nr_workers);
+	while ((err = hart_start(h)) == -ETIMEDOUT || err == -EBUSY)
+		sched_sleep_ns(NAP_NS);
+	torture_check(
+		!err || err == -EALREADY, FOUND_STATE, "hart %u does not start: %d", h->index, err);
+	torture_count(COUNT_STOP);
 }
 
 /* All that can stop do, together; the others wait for them, and are not waited for. */
@@ -232,13 +260,14 @@ void torture_shuffle(void *arg unused_arg)
 		alarm,
 		alarm,
 		drain,
+		stop_hart,
 		stutter,
 		mortal,
 		mortal,
 		doomed,
 	};
 
-	shuffler.nr_doomed = 0;
+	shuffler.nr_doomed = shuffler.nr_stops = 0;
 	shuffler.mortal = NULL;
 	rng_seed(&shuffler.rng, torture.seed ^ 0x5eed);
 	rng_seed(&shuffler.mortal_rng, rng_u64(&shuffler.rng));

@@ -6,9 +6,9 @@
  * One run has one kind and one seed. Its workers (more threads than harts) make step after step;
  * each step arms timers and posts calls now and then, whose handlers take part, as does the handler
  * of a device's source where the tree has one that can be raised at will. Meanwhile the shuffler
- * (shuffle.c) changes priorities and affinities, drains harts, asks leaf calls of spinners, stops
- * all workers together, and sends mortals: threads that wait interruptibly until they are killed.
- * The supervisor looks at what comes of it.
+ * (shuffle.c) changes priorities and affinities, drains harts, stops and starts them, asks leaf
+ * calls of spinners, stops all workers together, and sends mortals: threads that wait interruptibly
+ * until they are killed. The supervisor looks at what comes of it.
  *
  * The verdict never looks at a clock:
  *   data     what the lock protects is read and changed in ways that show a second one inside
@@ -118,6 +118,7 @@ enum torture_count {
 	COUNT_DIED,
 	COUNT_STUTTER,
 	COUNT_DRAIN,
+	COUNT_STOP,
 	COUNTS
 };
 
