@@ -47,7 +47,7 @@ static bool hart_has(const struct lock_hart *h, const void *lock)
 {
 	struct held_lock look;
 
-	if (racy_read(h->gate, "confirmed looks again") == lock)
+	if (racy_read(h->gate, "chain_holds looks again") == lock)
 		return true;
 	for (unsigned i = 0; i < held_count(&h->nr_held); i++)
 		if (held_look(&h->held[i], &look) && look.lock == lock)
@@ -94,7 +94,7 @@ static bool is_stuck(struct chain_member *m)
 	if (!m->hart)
 		return wait_read(&m->thread->wait, &m->wait) &&
 			!ends_by_itself(m->thread, &m->wait);
-	m->thread = racy_read(m->hart->thread, "confirmed looks again");
+	m->thread = racy_read(m->hart->thread, "chain_holds looks again");
 	if (wait_read(&m->hart->wait, &m->wait))
 		return true;
 	return m->thread && wait_read(&m->thread->wait, &m->wait) &&
@@ -117,7 +117,7 @@ static bool next_reader(const struct wait_seen *w, unsigned *i, struct chain_mem
 	for (unsigned end = thread_table_end(); *i < end; ++*i) {
 		const struct thread *t = thread_table_peek(*i);
 
-		if (!t || !racy_read(t->lock.handle, "confirmed looks again") ||
+		if (!t || !racy_read(t->lock.handle, "chain_holds looks again") ||
 			!reads(&t->lock, w->what))
 			continue;
 		++*i;
@@ -203,8 +203,7 @@ static bool waits_for(const struct chain_member *a, const struct chain_member *b
 	return false;
 }
 
-/* The second look. */
-static bool confirmed(const struct chain *c)
+bool chain_holds(const struct chain *c)
 {
 	for (unsigned i = 0; i < c->nr; i++) {
 		struct chain_member now = c->m[i];
@@ -232,7 +231,7 @@ static bool closes(struct chain *c)
 		return false;
 	while (c->nr && !c->closed && s.looks++ < LOOKS_MAX)
 		step(&s);
-	return c->closed && confirmed(c);
+	return c->closed && chain_holds(c);
 }
 
 bool chain_closes_hart(struct chain *c)

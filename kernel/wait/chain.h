@@ -35,6 +35,9 @@ bool chain_closes_thread(struct chain *c);
  * that nobody goes on, and is perhaps in none himself. True: the same proof. The same context.
  */
 bool chain_find(struct chain *c);
+/* The second look of both: each member is in the very wait that the chain has of it, for what the
+ * next one has. The same context. */
+bool chain_holds(const struct chain *c);
 /*
  * The chain that begins with hart `h` or (NULL) with thread `t`, as far as it can be followed: its
  * last member waits for nothing, or for what nobody is known to have. Where several could end a

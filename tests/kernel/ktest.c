@@ -15,6 +15,7 @@
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/check_test.h"
+#include "kernel/lock/point.h"
 #include "kernel/lock/relax.h"
 #include "kernel/mm/page.h"
 #include "kernel/mm/slab.h"
@@ -217,6 +218,14 @@ bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg)
 	for (unsigned i = 0; i < started; i++)
 		thread_join(gang.helpers[i].thread, NULL);
 	return started == n;
+}
+
+uint32_t ktest_point(const char *name)
+{
+	lock_point_for_each(p) if (strcmp(p->name, name) == 0) return atomic_load_u32(
+		&p->count, relaxed);
+	ktest_fail(__FILE__, __LINE__, "there is no point %s", name);
+	return 0;
 }
 
 /* ---- The runner ---------------------------------------------------------------------------- */

@@ -39,6 +39,9 @@ struct ktest {
 int ktest_run(const char *filter);
 
 /* Records a failure with file, line and message; the test goes on. Either. */
+/* How often the point `name` of the lock protocols was passed; fails if there is none. Only with
+ * CONFIG_LOCKPOINTS. */
+uint32_t ktest_point(const char *name);
 void ktest_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void ktest_fail_condition(const char *file, int line, const char *cond, const char *fmt, ...)

@@ -114,11 +114,37 @@ static bool find(struct chain *c)
 	return found;
 }
 
+static bool holds(const struct chain *c)
+{
+	bool still;
+
+	preempt_disable();
+	still = chain_holds(c);
+	preempt_enable();
+	return still;
+}
+
+/* All that a search passes, and how often it did. */
+static const char *const branches[] = {
+	"chain_goes_on", "chain_dead_end", "chain_closed", "chain_confirmed", "chain_moved_on"};
+#define BRANCHES ARRAY_SIZE(branches)
+struct branches {
+	uint32_t n[BRANCHES];
+};
+
+static void look_at_branches(struct branches *b)
+{
+	for (unsigned i = 0; i < BRANCHES; i++)
+		b->n[i] = CONFIG_LOCKPOINTS ? ktest_point(branches[i]) : 0;
+}
+
 KTEST(chain, a_circle_is_found_by_who_is_not_in_it)
 {
 	struct thread *owner, *signaller;
-	struct chain c;
+	static struct chain c, circle; /* large */
+	struct branches before, after;
 
+	look_at_branches(&before);
 	ktest_check(!find(&c), "a circle of %u that is none", c.nr);
 	atomic_store_u32(&had, 0, relaxed);
 	atomic_store_u32(&again, 0, relaxed);
@@ -138,6 +164,8 @@ KTEST(chain, a_circle_is_found_by_who_is_not_in_it)
 		for (unsigned i = 0; i < 2; i++)
 			ktest_check(
 				c.m[i].thread == &owner->lock || c.m[i].thread == &signaller->lock);
+		ktest_check(ktest_eventually(holds(&c)), "it is none on another look");
+		circle = c;
 	}
 	/* Whoever it was expected from: anybody may complete it. */
 	complete(&done);
@@ -147,6 +175,14 @@ KTEST(chain, a_circle_is_found_by_who_is_not_in_it)
 	/* The owner's own, unless it was woken before it looked. */
 	ktest_check(ktest_reports_seen() <= 1);
 	ktest_check(!find(&c), "a circle of %u that is over", c.nr);
+	if (!signaller || ktest_failed())
+		return;
+	c = circle;
+	ktest_check(!holds(&c), "it is one when all are gone");
+	look_at_branches(&after);
+	for (unsigned i = 0; i < BRANCHES; i++)
+		ktest_check(!CONFIG_LOCKPOINTS || before.n[i] != after.n[i], "%s was not passed",
+			branches[i]);
 }
 
 KTEST(chain, a_wait_with_a_deadline_closes_no_circle)
