@@ -83,7 +83,9 @@ void gallery_fail(const char *what);
 		.rounds = GALLERY_ROUNDS, .begin = gallery_begin_fixed_##name_, __VA_ARGS__)
 
 /* Waits, as a hunted program has to, for a condition that another hart makes true. `what` is a
- * literal: it is told. Either. */
+ * literal: it is told. The deadlock card shows every such wait, and closes the circle where
+ * somebody said that he has what is waited for (hunt_holds). A wake-up, kick or answer that was
+ * lost is had by nobody: there is no circle to show, and the card says that. Either. */
 #define toy_until(what, cond) \
 	do { \
 		if (!(cond)) { \

@@ -20,7 +20,9 @@
  *
  *	hunt: program=gallery_holder_preempted ... verdict=deadlock
  *
- *   Seeds to find: 1, with the image that this was written with; each is twelve schedules.
+ *   Seeds to find: 1, with the image that this was written with; each is twelve schedules. The card
+ *   has a circle of which the scheduler is a part: the one who waits has the hart, the other one
+ *   the lock.
  *
  * The fix
  *   Preemption off while a spinning lock is held; with the kernel's irqlock interrupts are off,
@@ -45,12 +47,16 @@ static bool spin_try(void)
 {
 	uint32_t free = 0;
 
-	return atomic_cas_u32(&spin, &free, 1, acquire);
+	if (!atomic_cas_u32(&spin, &free, 1, acquire))
+		return false;
+	hunt_holds("the lock");
+	return true;
 }
 
 static void spin_give(void)
 {
 	atomic_store_u32(&spin, 0, release);
+	hunt_gave("the lock");
 }
 
 static void hold(void)

@@ -21,7 +21,8 @@
  *
  *	hunt: program=gallery_queued_irqs_on ... verdict=deadlock
  *
- *   Seeds to find: 1, with the image that this was written with; each is twelve schedules.
+ *   Seeds to find: 1, with the image that this was written with; each is twelve schedules. The card
+ *   has the circle of one hart: its handler waits behind the thread below it.
  *
  * The fix
  *   Interrupts off before the number is drawn, until the release. To keep latency low for all
@@ -45,6 +46,7 @@ static void ticket_take(void)
 	mine = atomic_add_u32(&next, 1, relaxed);
 	hunt_step("drew a number");
 	toy_until("its turn", atomic_load_u32(&serving, acquire) == mine);
+	hunt_holds("its turn");
 	if (!is_fixed)
 		irq_off();
 }

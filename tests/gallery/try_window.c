@@ -20,7 +20,8 @@
  *
  *	hunt: program=gallery_try_window ... verdict=deadlock
  *
- *   Seeds to find: 1, with the image that this was written with; each is twelve schedules.
+ *   Seeds to find: 1, with the image that this was written with; each is twelve schedules. The card
+ *   has the circle of one hart: its handler waits for what the thread below it has.
  *
  *   The lock checker cannot see a lock that it is not told of; told of it, it would report the
  *   class at once (irq_reentry).
@@ -39,7 +40,10 @@ static bool take(void)
 {
 	uint32_t free = 0;
 
-	return atomic_cas_u32(&word, &free, 1, acquire);
+	if (!atomic_cas_u32(&word, &free, 1, acquire))
+		return false;
+	hunt_holds("the lock");
+	return true;
 }
 
 static bool try_lock(void)

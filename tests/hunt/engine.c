@@ -173,6 +173,7 @@ static void at_point(
 		engine_freeze(NULL);
 	} else {
 		stop_or_go_on(record_event(p, lock, class, pc));
+		toys_note(p, lock, before);
 		if (p->kind != POINT_WAITING)
 			set_doing(HART_GOES);
 		if (p->kind != POINT_WAITING && atomic_load_bool(&in_round, relaxed)) {
@@ -278,6 +279,7 @@ void engine_round_prepare(unsigned round)
 		atomic_store_u32(&e->priority, schedule_priority(i), relaxed);
 	}
 	atomic_store_u32(&lowest, HUNT_LOWEST, relaxed);
+	toys_forget();
 }
 
 void engine_round_begin(void)
@@ -325,6 +327,7 @@ noreturn void engine_deadlock(
 			(unsigned)atomic_load_u32(&engine_harts[i].priority, relaxed),
 			(unsigned)engine_harts[i].events);
 	report("  nobody has got further for %u us\n", (unsigned)(still / NS_PER_US));
+	toys_report();
 	/* A circle of waits is the verdict's reason, whoever it was that noticed. */
 	cycle_find();
 	if (chain_follow(&chain, hart, thread))

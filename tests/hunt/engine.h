@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Between the files of tests/hunt: the schedule (schedule.c), the machinery that makes harts follow
- * it (engine.c), what is recorded and printed of a run (record.c), and the programs' runner
- * (command.c).
+ * it (engine.c), what is recorded and printed of a run (record.c), who has and awaits the program's
+ * own locks (toys.c), and the programs' runner (command.c).
  */
 #ifndef TESTS_HUNT_ENGINE_H
 #define TESTS_HUNT_ENGINE_H
@@ -73,5 +73,14 @@ void record_tell_story(void);
 void record_entry(const struct entry *e);
 /* The lines for the host, at the end of the machine. Anywhere. */
 void record_report(const struct hunt_program *program, uint64_t seed, const char *verdict);
+
+/* ---- The program's own locks ----------------------------------------------------------------- */
+
+/* A point of the program's was passed, with this text; interrupts were `irqs_on`. SIE off. */
+void toys_note(const struct lock_point *p, const char *text, bool irqs_on);
+/* A round begins. */
+void toys_forget(void);
+/* The card. Anywhere. */
+void toys_report(void);
 
 #endif

@@ -30,8 +30,9 @@
  *
  * Programs say what they do where the kernel cannot know it: hunt_step("has looked") between two
  * actions, which is where the schedule may change, and hunt_waits("lock"), hunt_got("lock") and
- * hunt_gave("lock") for locks of their own making. The texts are literals; the story of a failing
- * run tells them.
+ * hunt_gave("lock") for locks of their own making, and hunt_holds("lock"), which is no event, right
+ * where the lock is had. The texts are literals; the story of a failing run tells them, and the
+ * deadlock card tells who waits for which of these locks, who has it, and why he does not go on.
  *
  * A program that is to be found has `fails` (the verdict: deadlock, wrong, assert, panic,
  * lockcheck) and `within`, a number of seeds, counted from 1, of which one must show it. A program
@@ -78,6 +79,8 @@ noreturn void hunt_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2
 #define hunt_waits(text) lock_point_hit(&hunt_points[HUNT_WAITS], "" text, NULL, 0)
 #define hunt_got(text) lock_point_hit(&hunt_points[HUNT_GOT], "" text, NULL, 0)
 #define hunt_gave(text) lock_point_hit(&hunt_points[HUNT_GAVE], "" text, NULL, 0)
+/* The caller, thread or handler, has its own lock `text` from now on until hunt_gave. The same. */
+void hunt_holds(const char *text);
 enum hunt_point {
 	HUNT_STEP,
 	HUNT_WAITS,

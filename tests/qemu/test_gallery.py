@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The gallery of bugs, shortly: each planted bug is found, each fix passes a few of the seeds."""
 import os
+import re
 import sys
 
 import pytest
@@ -68,6 +69,46 @@ def test_hunt_finds(name, listed):
     row = showing.hunted(name, listed.hunted[name], fixed_seeds=FIXED_SEEDS)
     assert row.is_found, row.found
     assert row.is_fixed, row.fixed
+
+
+# Circles that no table of waits has: why who has the lock does not go on.
+CIRCLES = {
+    "try_window": r"of one hart: that thread goes on when the handler that interrupted it ends",
+    "queued_irqs_on": r"of one hart: that thread goes on when the handler that interrupted it ends",
+    "holder_preempted": r"by the scheduler: it is ready on hart 0, .*, of priority 50 against 0",
+}
+LOST = ["lost_wakeup", "lost_park", "lost_completion"]
+PCS = r"(?:    0x[0-9a-f]+ \S+\+0x[0-9a-f]+\n)+"
+
+
+def cards_of(name):
+    """The cards of the seeds that go wrong. Which of them finds the holder where it says that it is
+    one, and not an instruction before, depends on the image."""
+    for seed in range(1, showing.SEEDS + 1):
+        run = hunting.run(hunting.Options("gallery_" + name), seed)
+        if run.passed:
+            continue
+        assert run.verdict == "deadlock", run.text
+        card = re.search(r"^deadlock card of the program's own waits:\n((?: .*\n)+)", run.text,
+                         re.M)
+        assert card, run.text
+        yield card.group(1)
+
+
+@pytest.mark.parametrize("name", CIRCLES)
+def test_the_card_closes_the_circle_of_a_lock_of_the_program(name):
+    shape = (r"^ hart \d, (the handler over )?thread \S+ \(0x\w+\), interrupts (on|off)\n"
+             r"  waits for [\w ]+ for \d+ us; waits at\n" + PCS +
+             r"  thread \S+ \(0x\w+\) has it, acquired on hart \d \d+ us ago at\n" + PCS +
+             r"   a circle " + CIRCLES[name])
+    cards = cards_of(name)
+    assert any(re.search(shape, card, re.M) for card in cards), "none in %d seeds" % showing.SEEDS
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_the_card_of_what_was_lost_says_that_nobody_has_it(name):
+    card = next(cards_of(name))
+    assert "   no circle: nobody has it\n" in card and " has it, acquired" not in card, card
 
 
 def test_a_bug_that_ends_otherwise_than_promised_is_noticed():

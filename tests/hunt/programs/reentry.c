@@ -32,6 +32,7 @@ static void bare_acquire(void)
 		while (atomic_xchg_u32(&bare, 1, acquire))
 			relax();
 	}
+	hunt_holds("the bare lock");
 	hunt_got("the bare lock");
 }
 
