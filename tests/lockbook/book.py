@@ -12,6 +12,9 @@ wrong, each as (rule, class or edge, sentence). Rules:
   edge		a class was asked for under one whose rank is not smaller
   uncontended	nobody ever waited for a class
   unused	a class was never acquired
+  column	nobody at all was contended, parked, timed out, or was handed a lock: what is
+		counted there was not seen to be. The kernel has no lock that it waits for with a
+		limit, so classes of tests count here
   excuse	an excuse names no class, or one that does not need it
 
 What an edge may be is declared by the ranks (kernel/lock/rank.h), which order every pair of
@@ -38,6 +41,7 @@ KEYS = {
     "irqsoff": ("hart", "ns", "begin", "at"),
     "end": ("classes", "edges", "harts"),
 }
+COLUMNS = ("contended", "parked", "timed_out", "handed_off")
 OUTSIDE = re.compile(r"tests/|kernel/shell/crash_")
 
 
@@ -113,10 +117,14 @@ class Book:
     def __init__(self):
         self.classes, self.edges, self.sections, self.wrong = {}, {}, [], []
         self.files = {}
+        self.by = {column: set() for column in COLUMNS}
 
     def add(self, run):
         self.names(run)
         for c in run.classes:
+            for column in COLUMNS:
+                if c[column]:
+                    self.by[column].add(c["name"])
             if not OUTSIDE.match(c["file"]):
                 self.add_class(c, run.harts == 1 and not (c["sleeps"] and run.busy))
         for e in run.edges:
@@ -155,6 +163,8 @@ class Book:
         found = list(self.wrong)
         for name, c in sorted(self.classes.items()):
             found += [(rule, name, text) for rule, text in self.judge(c)]
+        found += [("column", column, "no class is in it, of the kernel or of its tests")
+                  for column in COLUMNS if not self.by[column]]
         for (a, b), edge in self.lock_edges():
             if self.classes[a]["rank"] >= self.classes[b]["rank"]:
                 found.append(("edge", "%s>%s" % (a, b), "rank %d is asked for under rank %d, by %s"
@@ -209,6 +219,11 @@ def table(book, excuses, problems):
                      yes(c["handed_off"])))
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
     out = ["  ".join(w.ljust(n) for w, n in zip(r, widths)).rstrip() for r in rows]
+    out += ["", "In no class of the kernel, but seen in those of its tests:"]
+    for column in COLUMNS:
+        if not any(c[column] for c in classes):
+            names = sorted(book.by[column])
+            out.append("  %-16s %s" % (column.replace("_", " "), ", ".join(names) or "nowhere"))
     out += ["", "Order seen between classes (by rank all are declared, unless named below):"]
     out += ["  %-16s after %s" % (c["name"], ", ".join(outer[c["name"]]))
             for c in classes if c["name"] in outer]

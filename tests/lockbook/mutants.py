@@ -5,14 +5,15 @@ import book
 
 CLASS = ("lockbook: class name=%(name)s file=%(file)s rank=%(rank)d sleeps=%(sleeps)d "
          "contexts=%(contexts)d seen=%(seen)d max_us=%(max_us)d acquired=%(acquired)d "
-         "contended=%(contended)d stolen=0 parked=0 timed_out=0 handed_off=0 "
+         "contended=%(contended)d stolen=0 parked=%(parked)d timed_out=%(timed_out)d "
+         "handed_off=%(handed_off)d "
          "hold_ns=%(hold_ns)d at=f+0x2<g+0x4\n")
 EDGE = "lockbook: edge from=%s to=%s held=f+0x2 asked=g+0x4\n"
 
 
 def outer():
     return dict(name="outer", file="kernel/a.c", rank=3, sleeps=0, contexts=3, seen=1, max_us=10,
-                acquired=7, contended=2, hold_ns=9000)
+                acquired=7, contended=2, parked=1, timed_out=1, handed_off=1, hold_ns=9000)
 
 
 def inner():
@@ -36,7 +37,7 @@ def flagged(*texts, excuses=""):
     problems = it.problems(book.read_excuses(excuses))
     assert "Wrong:" in book.table(it, {}, problems) or not problems
     drawn = book.graph(it, problems)
-    assert ("color=red" in drawn) == any(p[0] != "excuse" for p in problems)
+    assert ("color=red" in drawn) == any(p[0] not in ("excuse", "column") for p in problems)
     return [p[:2] for p in problems]
 
 
@@ -108,6 +109,14 @@ TESTS = {
     "context_of_any_run_counts": lambda: flagged(
         text(outer(), dict(inner(), contexts=1)),
         text(outer(), dict(inner(), contexts=1, seen=2), harts=4)) == [("context", "inner")],
+    "column": lambda: [flagged(text(dict(outer(), **{c: 0}), dict(inner(), **{c: 0})))
+                       for c in ("parked", "timed_out", "handed_off")]
+        == [[("column", c)] for c in ("parked", "timed_out", "handed_off")],
+    "column_of_one": lambda: of(parked=0, timed_out=0, handed_off=0) == [],
+    "column_of_tests": lambda: flagged(
+        text(dict(outer(), timed_out=0), dict(inner(), timed_out=0),
+             dict(inner(), name="test", file="tests/a.c"))) == [],
+    "column_is_not_excused": lambda: refuses(book.read_excuses, "column parked: it is slow\n"),
     "lost_line": lambda: refuses(book.read, text(outer(), inner()).replace(CLASS % outer(), "")),
     "no_end": lambda: refuses(book.read, text(outer(), inner(), end="")),
     "lacking_key": lambda: refuses(book.read, text(outer(), inner()).replace(" begin=h+0x6", "")),
