@@ -5,6 +5,7 @@ import re
 import pytest
 
 import guest
+import launcher
 from guest import EXIT, ROOT, kernel_is_built
 
 SOURCES = [*(ROOT / "kernel" / "shell").glob("crash_*.c")]
@@ -168,3 +169,15 @@ def test_the_watch_goes_on_whichever_hart_is_stuck(smp):
     for name in ("hang-irqoff", "deadlock-irqlock", "deadlock-ipi"):
         got = run(f"crash {name}", smp=smp)
         assert got.status in (EXIT["EXIT_LOCKUP"], EXIT["EXIT_DEADLOCK"]), got.text
+
+
+def test_each_cause_has_a_status_of_its_own_and_somebody_who_ends_with_it():
+    causes = [EXIT["EXIT_" + n] for n in ("LOCKCHECK", "DEADLOCK", "LOCKUP", "PANIC", "ASSERT")]
+    assert set(causes) <= {status for _, status in KINDS}
+    assert len(set(EXIT.values())) == len(EXIT) and launcher.TIMED_OUT not in EXIT.values()
+
+
+def test_a_guest_that_nobody_watches_ends_with_the_time_limit():
+    """However slow the machine is, this one does not end by itself."""
+    stuck = launcher.Guest(append='watchdog=0 shell=kernel run="crash hang"', timeout=5)
+    assert stuck.run() == launcher.TIMED_OUT, stuck.output
