@@ -4,9 +4,10 @@
  * them, and the end of it all. `churn` is the only one; the command runs one at a time.
  *
  * What may be answered to a change of a hart, as others ask as well: it is the last one, it is on
- * its way, it is there already, a thread has just bound itself to it. A start that takes longer
- * than the kernel has patience for (-ETIMEDOUT: the firmware is slow where the host is busy) is no
- * loss: the hart joins when it comes. Anything else is a finding.
+ * its way, it is there already, a thread has just bound itself to it. A start or a stop that takes
+ * longer than the kernel has patience for (-ETIMEDOUT: the firmware is slow where the host is busy)
+ * is no loss: the hart joins when it comes, or can be started once it has stopped. Anything else is
+ * a finding.
  *
  * The end: `over` is set, everybody ends, all harts come back, and the ledgers are looked at until
  * they are even or nothing moves any more. What a twin held back is let go after that.
@@ -188,8 +189,7 @@ static void leave_behind(void)
 static void note_refusal(const struct hart_meta *h, const char *what, int err)
 {
 	if (err == -ETIMEDOUT) {
-		/* It joins when it comes, and is waited for at the end. */
-		churn_done(LEDGER_HARTS, 1);
+		/* It is FAILED, and is waited for, or brought back, at the end. */
 		atomic_add_u32(&churn.late, 1, relaxed);
 		return;
 	}
@@ -216,13 +216,13 @@ static void bring_back(struct hart_meta *h, enum hart_state from)
 {
 	int err = from == HART_SUSPENDED ? hart_resume(h) : hart_start(h);
 
+	/* Late, it joins when it comes. One that was late has been counted. */
+	if (from != HART_FAILED && (!err || err == -ETIMEDOUT))
+		churn_done(LEDGER_HARTS, 1);
 	if (err) {
 		note_refusal(h, from == HART_SUSPENDED ? "resume" : "start", err);
 		return;
 	}
-	/* One that was late has been counted. */
-	if (from != HART_FAILED)
-		churn_done(LEDGER_HARTS, 1);
 	atomic_add_u32(&churn.cycles, 1, relaxed);
 }
 
@@ -248,7 +248,15 @@ static void churner_body(struct rng *rng)
 	}
 }
 
-/* FAILED: it was late, and joins by itself. */
+/* It was late as it left, and the firmware has it by now. */
+static bool has_left(const struct hart_meta *h, enum hart_state state)
+{
+	int hsm = arch_hart_state(h->hartid);
+
+	return state == HART_FAILED && (hsm == ARCH_HSM_STOPPED || hsm == ARCH_HSM_SUSPENDED);
+}
+
+/* FAILED: it was late, and joins by itself, or has left. */
 static void bring_all_back(void)
 {
 	unsigned hart;
@@ -257,7 +265,8 @@ static void bring_all_back(void)
 		enum hart_state state;
 
 		while ((state = state_of(harts[hart])) != HART_ONLINE) {
-			if (state == HART_STOPPED || state == HART_SUSPENDED)
+			if (state == HART_STOPPED || state == HART_SUSPENDED ||
+				has_left(harts[hart], state))
 				bring_back(harts[hart], state);
 			sched_sleep_ns(LOOK_NS);
 		}
