@@ -26,12 +26,36 @@ static bool names(const struct driver *drv, const char *compatible)
 static const struct driver *driver_of(
 	const void *fdt, int node, enum driver_stage stage, bool early, const char **compatible)
 {
-	for (unsigned i = 0; fdt_read_string_at(fdt, node, "compatible", i, compatible) == 0; i++)
+	size_t len;
+	const char *s = fdt_prop(fdt, node, "compatible", &len), *end = s ? s + len : NULL;
+
+	if (!len || end[-1])
+		return NULL;
+	for (; s < end; s += strlen(s) + 1)
 		linkset_for_each(driver, const struct driver, drv)
-			if (drv->stage == stage && (drv->early || !early) &&
-				names(drv, *compatible))
+			if (drv->stage == stage && (drv->early || !early) && names(drv, s)) {
+				*compatible = s;
 				return drv;
+			}
 	return NULL;
+}
+
+/* Registers are where a page table can name them, and not in memory: a driver that wrote there
+ * would change what is somebody's. */
+static bool may_be_registers(const void *fdt, uint64_t base, uint64_t size)
+{
+	const uint64_t limit = UINT64_C(1) << ARCH_PHYS_BITS;
+	struct fdt_memory_iter it;
+	uint64_t start, bytes;
+	int err;
+
+	if (!size || size > SIZE_MAX || base >= limit || size > limit - base)
+		return false;
+	fdt_memory_begin(&it, fdt);
+	while ((err = fdt_memory_next(&it, &start, &bytes)) != -ENOENT)
+		if (!err && (base - start < bytes || start - base < size))
+			return false;
+	return true;
 }
 
 static void describe(struct device *dev, const void *fdt, int node, const char *compatible)
@@ -42,7 +66,7 @@ static void describe(struct device *dev, const void *fdt, int node, const char *
 	*dev = (struct device){.fdt = fdt, .node = node, .compatible = compatible};
 	dev->name = fdt_name(fdt, node);
 	dev->is_console = fdt_stdout(fdt, NULL) == node;
-	if (fdt_read_reg(fdt, node, 0, &base, &size) == 0 && size && size <= SIZE_MAX) {
+	if (fdt_read_reg(fdt, node, 0, &base, &size) == 0 && may_be_registers(fdt, base, size)) {
 		dev->has_reg = true;
 		dev->reg_base = (phys_t)base;
 		dev->reg_size = (size_t)size;

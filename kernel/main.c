@@ -20,7 +20,6 @@
 #include "kernel/log/ring.h"
 #include "kernel/mm/page.h"
 #include "kernel/panic.h"
-#include "kernel/panic/power.h"
 #include "kernel/panic/report.h"
 #include "kernel/sched/sched.h"
 #include "kernel/shell/command.h"
@@ -39,7 +38,6 @@
 
 #define HARTWAIT_MAX_MS 3600000u
 #define OPTION_SAID_MAX 60
-#define MIB(bytes) ((unsigned long long)(bytes) >> 20)
 
 static void check_tree(void);
 static void read_options(void);
@@ -111,32 +109,16 @@ static void init_thread(void *arg unused_arg)
 
 /* ---- The tree and the options --------------------------------------------------------------- */
 
-/* Nothing can be had without the tree: one line and the status say so. */
-static noreturn void bad_tree(const char *what, int err)
-{
-	log_error("the device tree cannot be used: %s (error %d)", what, err);
-	power_off(EXIT_BAD_TREE);
-}
-
-/* The tree, the clock, and the console and the way out as far as they can be had without memory. */
+/* The tree, the clock, and the console and the way out as far as they can be had without memory.
+ * What the tree says of memory is judged where it is set up. */
 static void check_tree(void)
 {
-	struct fdt_memory_iter memory;
-	uint64_t start, size;
-	int err;
-
 	/* The arch has looked at its whole structure already. */
 	if (!arch_info.fdt)
-		bad_tree("it is missing or malformed", -EINVAL);
+		bad_tree("it is missing or malformed");
 	drivers_early(arch_info.fdt);
-	err = clock_init(arch_info.timebase_hz);
-	if (err)
-		bad_tree("no usable timebase-frequency", err);
-	fdt_memory_begin(&memory, arch_info.fdt);
-	while ((err = fdt_memory_next(&memory, &start, &size)) == -EINVAL)
-		continue; /* malformed entries are said when memory is set up */
-	if (err)
-		bad_tree("it names no memory", err);
+	if (clock_init(arch_info.timebase_hz))
+		bad_tree("it has no usable timebase-frequency");
 }
 
 BOOT_NUMBER(lockchaos, UINT64_MAX, "a number");
@@ -266,28 +248,6 @@ static void read_options(void)
 
 /* ---- What the tree and the firmware say ------------------------------------------------------ */
 
-static void say_memory(void)
-{
-	struct fdt_memory_iter it;
-	uint64_t start, size;
-	int err;
-
-	fdt_memory_begin(&it, arch_info.fdt);
-	while ((err = fdt_memory_next(&it, &start, &size)) != -ENOENT) {
-		if (err)
-			log_warn("memory: a malformed range in the tree: not used");
-		else
-			log_info("memory: 0x%llx-0x%llx (%llu MiB)", (unsigned long long)start,
-				(unsigned long long)(start + size - 1), MIB(size));
-	}
-	err = fdt_initrd(arch_info.fdt, &start, &size);
-	if (!err)
-		log_info("initrd: 0x%llx-0x%llx", (unsigned long long)start,
-			(unsigned long long)(size - 1));
-	else
-		log_info("initrd: none%s", err == -ENOENT ? "" : " that is usable");
-}
-
 static void say_machine(void)
 {
 	const char *model = "";
@@ -300,7 +260,6 @@ static void say_machine(void)
 		(unsigned)(arch_info.sbi_spec >> 24), (unsigned)(arch_info.sbi_spec & 0xffffff),
 		(unsigned)arch_info.sbi_impl_id, (unsigned)arch_info.sbi_impl_version,
 		arch_info.sbi_extensions);
-	say_memory();
 }
 
 /* In pieces, cut before a `_`: an ISA string may well be longer than a line of the log. */

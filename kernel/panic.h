@@ -16,6 +16,12 @@ noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 noreturn void panic_as(enum exit_status status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * The device tree cannot be used: one line says why, and the machine ends with EXIT_BAD_TREE. Boot
+ * hart, SIE off, nothing held.
+ */
+noreturn void bad_tree(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Prints on the console path that takes no lock. Anywhere. For reports. */
 void report(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

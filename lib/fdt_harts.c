@@ -181,10 +181,11 @@ bool isa_has(const char *isa, const char *ext)
 
 bool fdt_hart_has(const struct fdt_hart *hart, const char *ext)
 {
-	const char *s = hart->isa_extensions, *end = s + hart->isa_extensions_len;
+	const char *s = hart->isa_extensions, *end;
 
 	if (!s)
 		return isa_has(hart->isa, ext);
+	end = s + hart->isa_extensions_len;
 	for (; s < end; s += strlen(s) + 1) {
 		if (*s && stands_for(s, strlen(s), ext))
 			return true;

@@ -142,17 +142,33 @@ static struct irq_controller plic_controller = {
 	.hart_leave = plic_hart_leave,
 };
 
+static bool context_is_taken(uint32_t context)
+{
+	for_each_hart(h) {
+		if (h->plic_context == context)
+			return true;
+	}
+	return false;
+}
+
 /* Gives each hart its context; returns how many contexts have to be mapped. */
 static uint32_t find_contexts(const struct device *dev)
 {
 	uint32_t contexts = 0;
 
+	for_each_hart(h)
+		h->plic_context = UINT32_MAX; /* a controller that failed left them */
 	for_each_hart(h) {
 		int context = fdt_plic_context(dev->fdt, dev->node,
 			hart_found(h->index)->intc_phandle, CAUSE_SUPERVISOR_EXTERNAL);
 
 		if (context < 0) {
 			log_warn("hart %u: %s does not reach it", h->index, dev->name);
+			continue;
+		}
+		if (context_is_taken((uint32_t)context)) {
+			log_warn("hart %u: its context of %s is another hart's", h->index,
+				dev->name);
 			continue;
 		}
 		h->plic_context = (uint32_t)context;
@@ -190,8 +206,9 @@ static int plic_probe(const struct device *dev)
 		log_warn("%s: a second interrupt controller: not used", dev->name);
 		return -EALREADY;
 	}
-	if (!dev->has_reg || fdt_read_u32(dev->fdt, dev->node, "riscv,ndev", &nr_sources) ||
-		!nr_sources || nr_sources > PLIC_SOURCES_MAX)
+	if (!dev->has_reg || dev->reg_base % sizeof(uint32_t) ||
+		fdt_read_u32(dev->fdt, dev->node, "riscv,ndev", &nr_sources) || !nr_sources ||
+		nr_sources > PLIC_SOURCES_MAX)
 		return -EINVAL;
 	contexts = find_contexts(dev);
 	sources_size = PLIC_ENABLE_BASE + contexts * PLIC_ENABLE_STRIDE;

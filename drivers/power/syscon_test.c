@@ -43,9 +43,15 @@ static void test_reset(void)
 
 static const struct power_device test_device = {"sifive,test", test_off, test_reset};
 
+static bool usable(const struct device *dev)
+{
+	return dev->has_reg && dev->reg_size >= sizeof(uint32_t) &&
+		dev->reg_base % sizeof(uint32_t) == 0;
+}
+
 static void test_early(const struct device *dev)
 {
-	if (regs || !dev->has_reg)
+	if (regs || !usable(dev))
 		return;
 	regs = arch_early_mmio(dev->reg_base);
 	if (regs)
@@ -57,7 +63,7 @@ static int test_probe(const struct device *dev)
 	bool registered = regs;
 	void *mapped;
 
-	if (!dev->has_reg || dev->reg_size < sizeof(uint32_t))
+	if (!usable(dev))
 		return -EINVAL;
 	mapped = vmap_mmio(dev->reg_base, sizeof(uint32_t));
 	if (!mapped)

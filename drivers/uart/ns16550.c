@@ -99,6 +99,12 @@ static void uart_interrupt(void *arg unused_arg)
 	}
 }
 
+/* How long the registers are that are used. */
+static size_t uart_span(void)
+{
+	return ((size_t)UART_LSR << uart.shift) + uart.width;
+}
+
 /* Reads the layout; the registers have to lie in what reg names. */
 static int read_layout(const struct device *dev)
 {
@@ -107,7 +113,7 @@ static int read_layout(const struct device *dev)
 	fdt_read_u32(dev->fdt, dev->node, "reg-shift", &shift);
 	fdt_read_u32(dev->fdt, dev->node, "reg-io-width", &width);
 	if (!dev->has_reg || shift > 4 || (width != 1 && width != 4) || (width == 4 && shift < 2) ||
-		dev->reg_size < ((size_t)UART_LSR << shift) + width)
+		dev->reg_base % width || dev->reg_size < ((size_t)UART_LSR << shift) + width)
 		return -EINVAL;
 	uart.shift = shift;
 	uart.width = width;
@@ -139,6 +145,9 @@ static void uart_early(const struct device *dev)
 {
 	if (uart.regs || !dev->is_console || read_layout(dev))
 		return;
+	/* Only one page of them can be had so early. */
+	if (dev->reg_base % PAGE_SIZE + uart_span() > PAGE_SIZE)
+		return;
 	uart.regs = arch_early_mmio(dev->reg_base);
 	if (!uart.regs)
 		return;
@@ -159,7 +168,7 @@ static int uart_probe(const struct device *dev)
 	err = read_layout(dev);
 	if (err)
 		return err;
-	regs = vmap_mmio(dev->reg_base, dev->reg_size);
+	regs = vmap_mmio(dev->reg_base, uart_span());
 	if (!regs)
 		return -ENOMEM;
 	uart.regs = regs;

@@ -29,6 +29,8 @@ struct hart_mask harts_online;
 struct hart_skips hart_skips;
 
 static struct fdt_hart found[CONFIG_MAX_HARTS];
+/* Of the harts that are not used, so many were spoken of; no more than there may be harts. */
+static unsigned told;
 
 struct hart_meta *this_hart(void)
 {
@@ -111,6 +113,8 @@ static bool known_hartid(uint64_t hartid)
 static void skip(unsigned *count, const struct fdt_hart *hart, const char *why)
 {
 	(*count)++;
+	if (told++ >= CONFIG_MAX_HARTS)
+		return;
 	log_warn("hart with hartid %llu: not used: %s", (unsigned long long)hart->hartid, why);
 }
 
@@ -146,13 +150,16 @@ void hart_discover(void)
 
 	fdt_harts_begin(&it, arch_info.fdt);
 	while ((err = fdt_harts_next(&it, &hart)) != -ENOENT) {
-		if (err) {
-			hart_skips.malformed++;
-			log_warn("a hart of the tree has no usable reg: not used");
+		if (!err) {
+			consider(&hart);
 			continue;
 		}
-		consider(&hart);
+		hart_skips.malformed++;
+		if (told++ < CONFIG_MAX_HARTS)
+			log_warn("a hart of the tree has no usable reg: not used");
 	}
+	if (told > CONFIG_MAX_HARTS)
+		log_warn("%u harts of the tree more are not used", told - CONFIG_MAX_HARTS);
 	if (!known_hartid(arch_info.boot_hartid)) {
 		log_warn("the tree does not know hartid %lu, which runs",
 			(unsigned long)arch_info.boot_hartid);

@@ -57,6 +57,15 @@ void log_init(void)
 		console_level = (unsigned)number;
 }
 
+/* What others said (the tree, the firmware, a user) is in lines, too, and must not break them. */
+static void make_plain(char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	}
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
 	char text[LOG_TEXT_MAX + 1];
@@ -70,6 +79,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	if (len > LOG_TEXT_MAX)
 		memcpy(text + LOG_TEXT_MAX - 3, "...", 3);
 	rec.len = (uint8_t)MIN(MAX(len, 0), LOG_TEXT_MAX);
+	make_plain(text, rec.len);
 
 	irqlock_acquire(&log_lock);
 	rec.time_ns = clock_now_ns();

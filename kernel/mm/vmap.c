@@ -93,7 +93,7 @@ void *vmap_mmio(phys_t phys, size_t size)
 	size_t offset = (size_t)(phys - first);
 	char *va;
 
-	if (size == 0 || phys + size < phys)
+	if (size == 0 || size > arch_vmap_end - arch_vmap_base || phys + size < phys)
 		return NULL;
 	va = map_foreign(first, (unsigned)(align_up(offset + size, PAGE_SIZE) >> PAGE_SHIFT),
 		ARCH_PROT_READ | ARCH_PROT_WRITE | ARCH_PROT_DEVICE);

@@ -13,6 +13,7 @@
 #include "kernel/hart/hart.h"
 #include "kernel/lock/check.h"
 #include "kernel/lock/relax.h"
+#include "kernel/log.h"
 #include "kernel/panic/card.h"
 #include "kernel/panic/power.h"
 #include "kernel/panic/report.h"
@@ -60,6 +61,18 @@ noreturn void panic_frame(
 
 	va_start(ap, fmt);
 	panic_va(status, frame, fmt, ap);
+}
+
+noreturn void bad_tree(const char *fmt, ...)
+{
+	char why[CAUSE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	log_error("the device tree cannot be used: %s", why);
+	power_off(EXIT_BAD_TREE);
 }
 
 noreturn void assert_fail(const char *expr, const char *file, int line, const char *func)

@@ -22,8 +22,13 @@
 #include "arch/layout.h"
 #include "lib/types.h"
 
-/* A physical address: 56 bits on RV64, 34 bits on RV32. */
+/* A physical address: so many bits of it fit into an entry of a page table. */
 typedef uint64_t phys_t;
+#if __riscv_xlen == 64
+#define ARCH_PHYS_BITS 56
+#else
+#define ARCH_PHYS_BITS 34
+#endif
 
 #define TRAP_FRAMES 6
 

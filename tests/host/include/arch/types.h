@@ -10,6 +10,7 @@
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define ARCH_PHYS_BITS 56
 
 typedef uint64_t phys_t;
 
