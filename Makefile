@@ -38,7 +38,8 @@ endif
 DEPS := build/deps
 GROUPS_run := build run
 GROUPS_debug := build run debug
-GROUPS_test := build run debug test check verify hunt
+GROUPS_test := build run debug test check verify hunt fuzz
+GROUPS_fuzz := build run test fuzz
 GROUPS_check := build check
 GROUPS_verify := build test verify
 GROUPS_torture := build run
@@ -49,7 +50,7 @@ GROUPS_bench := build run
 GROUPS_lockbook := build run book
 GROUPS_format := build check
 GROUPS_host := build test
-GROUPS_deps := build run debug test check verify hunt book
+GROUPS_deps := build run debug test check verify hunt book fuzz
 export TOOL_GROUPS := $(sort $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 $(DEPS)/%: configs/packages configs/deps.sh
 	@mkdir -p $(@D)

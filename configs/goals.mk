@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check verify torture hunt replay gallery lockbook bench \
+.PHONY: all kernel run debug test check verify fuzz torture hunt replay gallery lockbook bench \
 	host menuconfig savedefconfig format doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
@@ -19,7 +19,7 @@ run: $(B)/kernel.elf | $(DEPS)/run	## build, and boot in QEMU
 debug: $(B)/kernel.elf | $(DEPS)/run $(DEPS)/debug	## boot, waiting, under gdb
 	@$(PY) tests/qemu/run --from-make --kernel $(B)/kernel.elf --debug
 
-TEST_DEPS := build run debug test check verify hunt
+TEST_DEPS := build run debug test check verify hunt fuzz
 test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=virt64 kernel
 	$(Q)$(MAKE) CONFIG=debug kernel
@@ -34,6 +34,9 @@ check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all config
 
 verify: | $(addprefix $(DEPS)/,build test verify)	## orders and protocols of the locks, here
 	@$(PY) -B tests/verify/run
+
+fuzz: $(FDT)/stamp | $(addprefix $(DEPS)/,build run test fuzz)	## trees that nobody wrote
+	@$(PY) -B tests/fuzz/run
 
 torture: | $(DEPS)/build $(DEPS)/run	## locks under all that can happen to them
 	$(Q)$(MAKE) CONFIG=$(TORTURE_CONFIG) kernel
@@ -100,6 +103,7 @@ help:				## this list
 	@echo 'CONFIG=race watches plain accesses for races on data; APPEND=race=7: seed 7.'
 	@echo 'torture takes LOCK=kind SMP=4 SECONDS=60 SEED=n, and CONFIG=debug if you say none;'
 	@echo 'HARTS=churn CYCLES=10000: harts stop, start, sleep and wake under load instead.'
+	@echo 'fuzz takes SECONDS=60 and goes on from what earlier runs found worth keeping.'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
 	@echo 'PROG= SEED=n, STORY=1, GDB=1 STOP=event: `tests/hunt/run help` says all of it.'

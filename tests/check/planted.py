@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""planted: the mutants of `make verify` replace texts that are there, as often as they say.
+"""planted: the mutants of `make verify` and the bugs of `make fuzz` replace texts that are there.
 
 A mutant names a piece of a source or model. Whoever changes that piece hears of it here, at once,
 and not only when the verification gets to the mutant.
@@ -9,8 +9,9 @@ import sys
 
 import tree
 
-sys.path.append(os.path.join(tree.ROOT, "tests/verify"))
+sys.path += [os.path.join(tree.ROOT, "tests/verify"), os.path.join(tree.ROOT, "tests/fuzz")]
 
+import bugs
 import code_table
 import model_table
 
@@ -23,6 +24,8 @@ def edits():
                 edit = ("tests/verify/models/%s.pml" % subject,) + tuple(edit)
             path, old, _, times = (tuple(edit) + (1,))[:4]
             yield "%s/%s/%s" % (tool, subject, name), path, old, times
+    for program, name, path, old, _ in bugs.ROWS:
+        yield "fuzz/%s/%s" % (program, name), path, old, 1
 
 
 def planted(real):
