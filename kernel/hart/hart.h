@@ -101,7 +101,8 @@ struct hart_meta {
 	uint64_t start_called; /* arch_time(): HSM call, arrival, online */
 	uint64_t arrived;
 	uint64_t online_at;
-	atomic_u32 park; /* enum hart_park: start.h */
+	atomic_u32 park;  /* enum hart_park: start.h */
+	atomic_u32 asked; /* the firmware has answered to its last start: start.c */
 	struct hart_leave leave;
 	struct hart_stats stats;
 	/* Last: it is long, and what stands before it is used on every switch and interrupt. */

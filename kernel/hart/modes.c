@@ -21,6 +21,8 @@
  * Two sets of harts, changed by atomic operations; who takes a hart out of one starts it:
  *   due		for the boot thread
  *   below	for the hart above it in the tree, and the boot thread if that is silent
+ * On its way from one of them to STARTING, or to the other one, it is in a third, `issuing`: so the
+ * boot thread misses nobody whom another hart is just about to start.
  *
  * No locks: see start.c. `order` and `place` are written before the first start of the round and
  * published by the starts.
@@ -40,7 +42,7 @@
 #define LOST_LOOKS 16
 
 static struct bring_plan plan = {.mode = BRING_PARALLEL, .most = CONFIG_MAX_HARTS};
-static struct hart_mask due, below;
+static struct hart_mask due, below, issuing;
 static struct hart_meta *order[CONFIG_MAX_HARTS];
 static uint16_t place[CONFIG_MAX_HARTS];
 static unsigned nr_order;
@@ -104,8 +106,10 @@ static void start_if_in(struct hart_mask *set, struct hart_meta *h)
 {
 	uint32_t state = atomic_load_u32(&h->state, relaxed);
 
+	hart_mask_atomic_set(&issuing, h->index);
 	if (hart_mask_atomic_clear(set, h->index) && !start_issue(h, state))
 		hart_mask_atomic_set(&due, h->index);
+	hart_mask_atomic_clear(&issuing, h->index);
 }
 
 /* Issues the starts that can be issued. */
@@ -117,9 +121,16 @@ static void start_round(void)
 		start_if_in(&due, harts[i]);
 }
 
-static unsigned count_missing(void)
+/* Some hart is still to come. The order of the looks is that of a hart's way, against which nobody
+ * gets past them; `due` is at both of its ends. Acquires; partner: the AMOs in start_if_in. */
+static bool somebody_missing(void)
 {
-	return count_state(HART_STARTING) + hart_mask_weight(&due) + hart_mask_weight(&below);
+	unsigned n = hart_mask_weight(&below) + hart_mask_weight(&due);
+
+	fence_acquire();
+	n += hart_mask_weight(&issuing);
+	fence_acquire();
+	return n + hart_mask_weight(&due) + count_state(HART_STARTING);
 }
 
 static bool is_silent(const struct hart_meta *above, uint64_t silence_ns)
@@ -153,7 +164,7 @@ static bool nobody_missing(uint64_t limit_ns)
 	for_each_hart(h)
 		start_settle_parked(h);
 	arrived = count_state(HART_ONLINE) + count_state(HART_STOPPED);
-	if (!count_missing())
+	if (!somebody_missing())
 		return true;
 	if (arrived != nr_arrived) {
 		nr_arrived = arrived;
@@ -283,12 +294,19 @@ void hart_start_children(const struct hart_meta *h)
 
 static void by_tree(void)
 {
+	unsigned i;
+
 	for (unsigned k = 1; k < nr_order; k++)
 		hart_mask_atomic_set(&below, order[k]->index);
 	hart_start_children(&boot_hart);
 	arrival_ns = clock_now_ns();
 	while (!nobody_missing(limit_ns()))
 		start_nap();
+	/* Who stands below one that is silent still: from now on all are the boot thread's. */
+	for_each_hart_in_mask(i, &below)
+		if (hart_mask_atomic_clear(&below, i))
+			hart_mask_atomic_set(&due, i);
+	start_round();
 }
 
 /* ---- All of it ------------------------------------------------------------------------------- */

@@ -19,7 +19,9 @@
  * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
  * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
  * boot code there recognises it and stops it; here it is seen as a hart that was started and is
- * stopped.
+ * stopped. Who looks for such harts need not be who issued the start (modes.c, the tree): so it is
+ * repeated only once the firmware has answered to that (hart_meta.asked), for an issued start
+ * writes to the hart_meta of a hart that may run by the time of a second one.
  *
  * No locks: while booting, one thread judges arrivals (modes.c says who issues starts); what comes
  * later is called under the lock of the life of harts (kernel/task/hart_life.c), so that one thread
@@ -155,8 +157,11 @@ bool start_issue(struct hart_meta *h, uint32_t from)
 
 	if (hsm == ARCH_HSM_STOP_PENDING)
 		return false;
-	/* Release: the hart_meta before the state. Partner: hart_join. One that had been given up
-	 * may have come since `from` was looked at: then nothing is left to do. */
+	/* Relaxed: before the state. */
+	atomic_store_u32(&h->asked, 0, relaxed);
+	/* Release: the hart_meta before the state. Partners: hart_join, start_repeat_if_lost. One
+	 * that had been given up may have come since `from` was looked at: then nothing is left to
+	 * do. */
 	if (!atomic_cas_u32(&h->state, &from, HART_STARTING, release))
 		return true;
 	if (hsm != ARCH_HSM_STOPPED) {
@@ -170,6 +175,8 @@ bool start_issue(struct hart_meta *h, uint32_t from)
 	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
 	atomic_store_u32(&h->leave.where, HART_HERE, relaxed);
 	err = ask_firmware(h);
+	/* Release: what that wrote. Partner: start_repeat_if_lost. */
+	atomic_store_u32(&h->asked, 1, release);
 	if (err && !on_its_way(h))
 		refused(h, err);
 	return true;
@@ -185,7 +192,9 @@ static bool has_parked(const struct hart_meta *h)
 
 void start_repeat_if_lost(struct hart_meta *h)
 {
-	if (atomic_load_u32(&h->state, relaxed) != HART_STARTING ||
+	/* Acquires, both; partner: start_issue. The state first: `asked` is of this start then. */
+	if (atomic_load_u32(&h->state, acquire) != HART_STARTING ||
+		!atomic_load_u32(&h->asked, acquire) ||
 		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED || has_parked(h))
 		return;
 	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
