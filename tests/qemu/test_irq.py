@@ -116,3 +116,38 @@ def test_boot_argument_says_who_decides_and_a_wrong_one_changes_nothing():
         assert done.status == EXIT["EXIT_OK"], done.text
         assert done.lines(rf"^{mode}$"), done.text
         assert len(done.lines(r"irqbalance=even: it takes one of fixed, spread, load")) == said
+
+
+def storms(commands, **options):
+    """The status of these storms, and what each of them said."""
+    done = run(commands, **options)
+    return done, [dict(word.split("=") for word in line.split()) for line in
+                  done.lines(r"^irqstorm: (verdict=.*)")]
+
+
+def test_thousands_of_changes_under_load_lose_no_interrupt_and_double_none():
+    done, (said,) = storms("irqstorm 5000 7", smp=4, icount=0, append="relax=turn")
+    assert done.status == EXIT["EXIT_OK"], done.text
+    assert said["verdict"] == "exact" and said["raised"] == said["handled"]
+    assert said["unhandled"] == "0" and int(said["changes"]) >= 5000
+    assert int(said["stops"]) >= 100 and int(said["in_flight"]) >= 20 and int(said["calls"]) > 0
+
+
+def test_each_planted_bug_is_found_by_the_count_and_leaves_nothing_behind():
+    wanted = (("completion", "lost"), ("not-mine", "lost"), ("resend", "doubled"),
+              ("none", "exact"))
+    line = "; ".join(f"irqstorm {400 if bug == 'none' else 1000000} 3 {bug}" for bug, _ in wanted)
+    done, said = storms(line, smp=4, icount=0, append="relax=turn")
+    assert done.status == EXIT["EXIT_TEST"], done.text
+    assert [(s["bug"], s["verdict"]) for s in said] == list(wanted), done.text
+    for s in said[:2]:
+        assert int(s["handled"]) < int(s["raised"])
+    assert int(said[2]["handled"]) > int(said[2]["raised"])
+
+
+@pytest.mark.parametrize("line, words", [
+    ("irqstorm many", ["many"]), ("irqstorm 1 x", ["x"]), ("irqstorm 1 1 worm", ["worm", "resend"]),
+    ("irqstorm 1 1 none now", ["too many"])])
+def test_a_storm_that_is_asked_for_wrongly_does_not_begin(shell, line, words):
+    text = shell.ask(line).strip()
+    assert len(text.splitlines()) == 1 and all(w in text for w in words), text
