@@ -6,14 +6,15 @@
  * lock, so that they may register and unregister, themselves included. Taking one away therefore
  * waits until it runs nowhere:
  *
- *	dispatch	serving[hart].source = s; full fence; look up the handler; run it;
- *			source = 0; rounds++
- *	unregister	handler = NULL; full fence; wait until no hart has source == s, or its
- *			rounds moved
+ *	dispatch	serving[hart].source = CLAIMING; full fence; claim; source = what was
+ *			claimed; look up the handler; run it; source = 0; rounds++
+ *	unregister	mask; handler = NULL; full fence; wait until no hart has source == s or
+ *			CLAIMING, or its rounds moved
  *
- * Either the dispatcher sees the NULL, or the other one sees the source (both fences are full: each
- * side stores, then loads what the other stores). A hart that serves s again afterwards finds no
- * handler.
+ * Either the dispatcher sees the mask and the NULL, or the other one sees that it serves (both
+ * fences are full: each side stores, then loads what the other stores). A hart that serves s again
+ * afterwards finds no handler; and none has claimed it before and comes to look for one only when
+ * there is a new one: that would get an interrupt of the time before it.
  *
  * Slots are never given to another source: a source that is registered again gets its own back,
  * with its counts.
@@ -54,9 +55,11 @@ static uint8_t slot_of[IRQ_SOURCE_MAX]; /* index + 1; 0: none. Set once per sour
 
 atomic_ptr irq_controller;
 
+#define CLAIMING UINT32_MAX
+
 /* What a hart's dispatcher does: written by that hart only. */
 struct irq_serving {
-	atomic_u32 source;
+	atomic_u32 source; /* 0: none; CLAIMING: one that the controller will say */
 	atomic_u32 rounds;
 	uint64_t spurious, unhandled;
 } __attribute__((aligned(64)));
@@ -130,20 +133,29 @@ out:
 	return err;
 }
 
-/* Returns when no hart but perhaps this one runs a handler of `source` that began before. */
+static bool may_serve(const struct irq_serving *s, unsigned source)
+{
+	/* Acquire: what the handler did. Partner: the releases in served. */
+	uint32_t now = atomic_load_u32(&s->source, acquire);
+
+	return now == source || now == CLAIMING;
+}
+
+/* Returns when no hart but perhaps this one has an interrupt of `source` that it claimed before. */
 static void wait_until_unserved(unsigned source)
 {
 	const struct hart_meta *self = in_interrupt() ? this_hart() : NULL;
 
-	/* The NULL handler before the looks at `source`. Partner: the fence in run_handler. */
-	fence_full();
+	/* The mask and the NULL handler before the looks at `source`. Partner: claim. */
+	fence_io();
 	for_each_hart(h) {
-		/* Acquire: what the handler did. Partner: the releases in run_handler. */
-		uint32_t rounds = atomic_load_u32(&serving[h->index].rounds, acquire);
+		const struct irq_serving *s = &serving[h->index];
+		/* Acquire: as in may_serve. */
+		uint32_t rounds = atomic_load_u32(&s->rounds, acquire);
 		struct relax wait = RELAX_INIT;
 
-		while (h != self && atomic_load_u32(&serving[h->index].source, acquire) == source &&
-			atomic_load_u32(&serving[h->index].rounds, acquire) == rounds)
+		while (h != self && may_serve(s, source) &&
+			atomic_load_u32(&s->rounds, acquire) == rounds)
 			relax_step(&wait);
 	}
 }
@@ -189,21 +201,39 @@ static void unhandled(unsigned source)
 		log_warn("interrupt source %u has no handler: masked", source);
 }
 
+static void served(struct irq_serving *s)
+{
+	/* Releases: what the handler did. Partner: wait_until_unserved. */
+	atomic_store_u32(&s->source, 0, release);
+	atomic_store_u32(&s->rounds, atomic_load_u32(&s->rounds, relaxed) + 1, release);
+}
+
+/* The next source to serve, <= nr_sources; 0: there is none. */
+static unsigned claim(const struct irq_controller *controller, struct irq_serving *s)
+{
+	unsigned source;
+
+	atomic_store_u32(&s->source, CLAIMING, relaxed);
+	/* CLAIMING before the claim and the look at the handler. Partner: wait_until_unserved. */
+	fence_io();
+	source = controller->claim();
+	if (source)
+		atomic_store_u32(&s->source, source, relaxed);
+	else
+		served(s);
+	return source;
+}
+
 /* Runs the handler of a claimed source; false if there is none. */
 static bool run_handler(struct hart_meta *h, unsigned source)
 {
-	struct irq_serving *s = &serving[h->index];
 	void (*fn)(void *arg) = NULL;
 
-	atomic_store_u32(&s->source, source, relaxed);
-	/* `source` before the look at the handler. Partner: wait_until_unserved. */
-	fence_full();
 	if (slot_of[source]) {
 		struct irq_slot *slot = &irq_slots[slot_of[source] - 1];
-
-		/* Acquire: its argument. Partner: irq_register. */
 		uint16_t before;
 
+		/* Acquire: its argument. Partner: irq_register. */
 		fn = (void (*)(void *))atomic_load_ptr(&slot->handler, acquire);
 		if (fn) {
 			slot->counts[h->index]++;
@@ -212,9 +242,7 @@ static bool run_handler(struct hart_meta *h, unsigned source)
 			run_end(before);
 		}
 	}
-	/* Releases: what the handler did. Partner: wait_until_unserved. */
-	atomic_store_u32(&s->source, 0, release);
-	atomic_store_u32(&s->rounds, atomic_load_u32(&s->rounds, relaxed) + 1, release);
+	served(&serving[h->index]);
 	return fn != NULL;
 }
 
@@ -222,17 +250,18 @@ void irq_dispatch(void)
 {
 	const struct irq_controller *controller = irq_ctl();
 	struct hart_meta *h = this_hart();
-	unsigned source = controller ? controller->claim() : 0; /* <= nr_sources */
+	struct irq_serving *s = &serving[h->index];
+	unsigned source = controller ? claim(controller, s) : 0;
 
 	if (!source)
-		serving[h->index].spurious++;
+		s->spurious++;
 	while (source) {
 		if (!run_handler(h, source)) {
-			serving[h->index].unhandled++;
+			s->unhandled++;
 			unhandled(source);
 		}
 		controller->complete(source);
-		source = controller->claim();
+		source = claim(controller, s);
 	}
 }
 

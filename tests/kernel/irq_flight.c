@@ -11,6 +11,8 @@
 #include "kernel/irq/irq.h"
 #include "kernel/lock/relax.h"
 #include "kernel/sched/sched.h"
+#include "kernel/task/thread.h"
+#include "kernel/time/clock.h"
 #include "tests/kernel/alarm.h"
 #include "tests/kernel/hart_util.h"
 #include "tests/kernel/irq_front.h"
@@ -60,7 +62,7 @@ static void raise_and_wait(unsigned from)
 {
 	if (!counted(&flight.armed))
 		return;
-	ktest_check(this_hart()->index != from, "it would wait for itself");
+	ktest_check(this_hart_unstable()->index != from, "it would wait for itself");
 	atomic_store_u32(&flight.armed, 0, relaxed);
 	/* Release: the moment. Partner: hold. */
 	atomic_store_u32(&flight.held_on, from + 1, release);
@@ -232,6 +234,55 @@ KTEST(irq_flight, a_hart_may_stop_at_every_moment_of_an_interrupt)
 KTEST(irq_flight, a_hart_may_start_at_every_moment_of_an_interrupt)
 {
 	fly(by_start);
+}
+
+/* ---- Taking the handler away ----------------------------------------------------------------- */
+
+static atomic_u32 gone, stale;
+
+static void stale_handle(void *arg)
+{
+	alarm_handle(arg);
+	atomic_add_u32(&stale, 1, release);
+}
+
+static void exchange_handlers(void *arg unused_arg)
+{
+	ktest_check(irq_unregister(alarm.source) == 0);
+	atomic_store_u32(&gone, 1, release);
+	ktest_check(irq_register(alarm.source, "alarm", stale_handle, NULL) == 0);
+	atomic_store_u32(&gone, 2, release);
+}
+
+/* A hart has claimed the source and not yet looked for its handler. */
+KTEST(irq_flight, a_new_handler_gets_no_interrupt_that_was_claimed_before_it_was_there)
+{
+	struct hart_meta *from, *to;
+	struct thread *t;
+
+	if (!open(IRQ_NO_BUG))
+		return;
+	from = hart_in_circle(0);
+	to = hart_in_circle(1);
+	bind_to(to);
+	ktest_check(send_to(from));
+	atomic_store_u32(&gone, 0, relaxed);
+	atomic_store_u32(&stale, 0, relaxed);
+	arm(IRQ_CLAIMED);
+	raise_and_wait(from->index);
+	t = spawn_on(to->index, "exchange", exchange_handlers, NULL);
+	/* Time to go wrong in: if that is not enough, nothing is found. */
+	sched_sleep_ns(2 * NS_PER_MS);
+	ktest_check(counted(&gone) == 0, "it did not wait for the hart that has claimed it");
+	let_go();
+	ktest_check(t && wait_count(&gone, 2), "it never returned");
+	if (t)
+		thread_join(t, NULL);
+	irq_verdict(&stale, 0, true);
+	ktest_check(counted(&stale) == 0, "the new handler ran");
+	raise();
+	ktest_check(wait_count(&stale, 1), "lost");
+	close();
 }
 
 /* ---- Bugs ------------------------------------------------------------------------------------ */
