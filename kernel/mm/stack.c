@@ -7,7 +7,9 @@
  * may be out of date, never wild. base is 0 while a record names no stack; it is stored last and
  * cleared first.
  *
- * Records and the cache of free stacks are guarded by vmap_mutex (vmap_internal.h).
+ * Records and the cache of free stacks are guarded by vmap_mutex (vmap_internal.h). Taking and
+ * giving back a stack looks at no other stacks: records without one are in a list, free stacks in a
+ * table.
  *
  * The paint: every word of a fresh stack holds PAINT; the deepest use is where it begins to be
  * missing. A stack that comes out of the cache is painted again as far as it was used.
@@ -20,7 +22,7 @@
 #include "lib/errno.h"
 
 #define STACK_PAGES_MAX 64
-#define CHUNK_RECORDS 80
+#define CHUNK_RECORDS 72
 #define CACHED_MAX 8
 #define PAINT ((uintptr_t)0x517ac35a517ac35aull)
 
@@ -31,6 +33,7 @@ struct stack_record {
 	/* Guarded by vmap_mutex. */
 	uint64_t generation;
 	struct vmap_area *area;
+	struct stack_record *next_unused; /* while it names no stack */
 };
 
 struct stack_chunk {
@@ -41,6 +44,10 @@ struct stack_chunk {
 static_assert(sizeof(struct stack_chunk) <= 4096, "a chunk is a page");
 
 static struct stack_chunk first_chunk;
+static struct stack_chunk *last_chunk GUARDED_BY(&vmap_mutex) = &first_chunk;
+static unsigned nr_of_last GUARDED_BY(&vmap_mutex); /* records of it that were ever used */
+static struct stack_record *first_unused GUARDED_BY(&vmap_mutex); /* of those that were */
+static struct stack_record *cached[CACHED_MAX] GUARDED_BY(&vmap_mutex);
 static unsigned nr_cached GUARDED_BY(&vmap_mutex);
 /* Steps with every mapping; stored under vmap_mutex, read anywhere. Native word: 2^32 mappings of
  * stacks are out of reach of a 32-bit machine. */
@@ -49,6 +56,7 @@ static atomic_ulong generation;
 static struct stack_record *record_cached(unsigned pages) REQUIRES(&vmap_mutex);
 static struct stack_record *record_fresh(unsigned pages) REQUIRES(&vmap_mutex);
 static struct stack_record *record_unused(void) REQUIRES(&vmap_mutex);
+static void record_put(struct stack_record *r) REQUIRES(&vmap_mutex);
 static void record_clear(struct stack_record *r) REQUIRES(&vmap_mutex);
 static void paint(uintptr_t from, uintptr_t to);
 static uintptr_t paint_end(uintptr_t base, uintptr_t top);
@@ -98,7 +106,7 @@ void stack_free(struct stack *s)
 	atomic_store_bool(&r->in_use, false, relaxed);
 	atomic_store_ptr(&r->name, "free", relaxed);
 	if (nr_cached < CACHED_MAX)
-		nr_cached++;
+		cached[nr_cached++] = r;
 	else
 		record_clear(r);
 	vmap_unlock();
@@ -107,25 +115,10 @@ void stack_free(struct stack *s)
 
 void stack_trim(void)
 {
-	struct stack_record *r;
-
 	vmap_lock();
-	for (unsigned i = 0; (r = record_at(i)) != NULL; i++) {
-		if (!r->area || atomic_load_bool(&r->in_use, relaxed))
-			continue;
-		record_clear(r);
-		nr_cached--;
-	}
+	while (nr_cached > 0)
+		record_clear(cached[--nr_cached]);
 	vmap_unlock();
-}
-
-void stack_set_name(const struct stack *s, const char *name)
-{
-	struct stack_record *r;
-
-	for (unsigned i = 0; (r = record_at(i)) != NULL; i++)
-		if (atomic_load_ulong(&r->base, relaxed) == s->base)
-			atomic_store_ptr(&r->name, (void *)name, relaxed);
 }
 
 uint64_t stack_generation(void)
@@ -186,17 +179,16 @@ static bool record_read(const struct stack_record *r, struct stack_info *out)
 /* A free stack of that size, painted. */
 static struct stack_record *record_cached(unsigned pages)
 {
-	struct stack_record *r;
-
-	for (unsigned i = 0; nr_cached > 0 && (r = record_at(i)) != NULL; i++) {
+	for (unsigned i = nr_cached; i-- > 0;) {
+		struct stack_record *r = cached[i];
 		uintptr_t base, top;
 
-		if (!r->area || r->area->mapped != pages || atomic_load_bool(&r->in_use, relaxed))
+		if (r->area->mapped != pages)
 			continue;
 		base = atomic_load_ulong(&r->base, relaxed);
 		top = atomic_load_ulong(&r->top, relaxed);
 		paint(paint_end(base, top), top);
-		nr_cached--;
+		cached[i] = cached[--nr_cached];
 		return r;
 	}
 	return NULL;
@@ -212,11 +204,9 @@ static struct stack_record *record_fresh(unsigned pages)
 		return NULL;
 	a = vmap_area_get(1, pages);
 	if (!a)
-		return NULL;
-	if (vmap_area_fill(a, pages, 0)) {
-		vmap_area_put(a);
-		return NULL;
-	}
+		goto put_record;
+	if (vmap_area_fill(a, pages, 0))
+		goto put_area;
 	base = vmap_area_start(a);
 	paint(base, base + pages * PAGE_SIZE);
 	mm_account(MM_USER_STACK, pages);
@@ -229,30 +219,42 @@ static struct stack_record *record_fresh(unsigned pages)
 	/* release: top first; partner: record_read. */
 	atomic_store_ulong(&r->base, base, release);
 	return r;
+
+put_area:
+	vmap_area_put(a);
+put_record:
+	record_put(r);
+	return NULL;
 }
 
 static struct stack_record *record_unused(void)
 {
-	struct stack_chunk *c = &first_chunk, *next;
+	struct stack_record *r = first_unused;
+	struct stack_chunk *next;
 	struct page *page;
 
-	for (;;) {
-		for (unsigned i = 0; i < CHUNK_RECORDS; i++)
-			if (!c->r[i].area)
-				return &c->r[i];
-		next = atomic_load_ptr(&c->next, relaxed);
-		if (!next)
-			break;
-		c = next;
+	if (r) {
+		first_unused = r->next_unused;
+		return r;
 	}
+	if (nr_of_last < CHUNK_RECORDS)
+		return &last_chunk->r[nr_of_last++];
 	page = page_alloc(0, MM_ZERO);
 	if (!page)
 		return NULL;
 	mm_account(MM_USER_TABLE, 1);
 	next = page_virt(page);
 	/* release: an empty chunk; partner: record_at. */
-	atomic_store_ptr(&c->next, next, release);
+	atomic_store_ptr(&last_chunk->next, next, release);
+	last_chunk = next;
+	nr_of_last = 1;
 	return &next->r[0];
+}
+
+static void record_put(struct stack_record *r)
+{
+	r->next_unused = first_unused;
+	first_unused = r;
 }
 
 /* The stack goes back to the vmap. */
@@ -265,6 +267,7 @@ static void record_clear(struct stack_record *r)
 	a->owner = NULL;
 	r->area = NULL;
 	vmap_area_put(a);
+	record_put(r);
 }
 
 static void paint(uintptr_t from, uintptr_t to)

@@ -19,8 +19,6 @@ int stack_alloc(struct stack *s, unsigned pages);
 void stack_free(struct stack *s);
 /* Gives back the stacks that are kept for the next thread. Thread, may sleep. */
 void stack_trim(void);
-/* Names the user of the stack for reports (thread name; must live as long as the stack is used). */
-void stack_set_name(const struct stack *s, const char *name);
 
 /* Greatest generation given so far: a hart that fences after reading it may use every stack of this
  * or a smaller generation. Either. */

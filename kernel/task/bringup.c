@@ -86,12 +86,12 @@ static int furnish(struct hart_meta *h)
 	h->runq = kzalloc(sizeof(struct runq), 0);
 	if (!h->runq)
 		return -ENOMEM;
-	err = make_stack(&h->arch.irq, CONFIG_STACK_PAGES, "interrupt");
+	err = make_stack(&h->arch.irq, CONFIG_HART_STACK_PAGES, "interrupt");
 	h->lock.irq_stack_top = h->arch.irq.top;
 	if (!err)
 		err = make_stack(&h->arch.emergency, EMERGENCY_PAGES, "emergency");
 	if (!err)
-		err = stack_alloc_named(&idle_stack, CONFIG_STACK_PAGES, "idle");
+		err = stack_alloc_named(&idle_stack, CONFIG_HART_STACK_PAGES, "idle");
 	if (err)
 		return err;
 	arch_hart_init(h);
@@ -139,7 +139,7 @@ static int start_work_thread(struct hart_meta *h)
 	struct thread *t;
 
 	snprintf(name, sizeof(name), "work/%u", h->index);
-	t = thread_create(name, work_thread, h);
+	t = thread_create_sized(name, work_thread, h, CONFIG_HART_STACK_PAGES);
 	if (!t)
 		return -ENOMEM;
 	hart_mask_zero(&only);

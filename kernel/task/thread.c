@@ -143,6 +143,12 @@ void task_free(struct task *task)
 
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
 {
+	return thread_create_sized(name, fn, arg, CONFIG_STACK_PAGES);
+}
+
+struct thread *thread_create_sized(
+	const char *name, void (*fn)(void *arg), void *arg, unsigned pages)
+{
 	struct task *task;
 	struct thread *t;
 
@@ -153,11 +159,10 @@ struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
 	if (!task)
 		return NULL;
 	t = &task->slot.thread;
-	if (stack_alloc(&t->stack, CONFIG_STACK_PAGES)) {
+	if (stack_alloc_named(&t->stack, pages, t->name)) {
 		task_put(task);
 		return NULL;
 	}
-	stack_set_name(&t->stack, t->name);
 	t->lock.stack_top = t->stack.top;
 	t->fn = fn;
 	t->arg = arg;

@@ -30,6 +30,9 @@ void thread_adopt_boot(struct hart_meta *h, const struct stack *stack);
  * copied. NULL: no memory, no free slot. Thread, may sleep.
  */
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg);
+/* The same on a stack of so many pages. */
+struct thread *thread_create_sized(
+	const char *name, void (*fn)(void *arg), void *arg, unsigned pages);
 /* Lets it run; once. Either. */
 void thread_run(struct thread *t);
 /* Both. */
