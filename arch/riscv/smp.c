@@ -143,9 +143,8 @@ void arch_ipi_send(const struct hart_mask *mask)
 
 void arch_ipi_send_hart(uintptr_t hartid)
 {
-	uintptr_t base = align_down(hartid, IPI_MASK_BITS);
-
-	ipi_send_ids(1ul << (hartid - base), base);
+	/* From itself on: the firmware looks at every hart that there is from the base up. */
+	ipi_send_ids(1, hartid);
 }
 
 void arch_ipi_self(void)

@@ -51,6 +51,9 @@
 /* Asking the firmware costs a call: once in so many naps. */
 #define LOST_NAPS 16
 
+/* With more harts than these a line for each arrival would take more than the arrival does. */
+#define SAY_MOST 32
+
 uint64_t start_patience_ns = PATIENCE_NS, start_hold_ns = HOLD_NS;
 static void (*nap)(uint64_t ns);
 static void (*late_hook)(struct hart_meta *h);
@@ -320,7 +323,8 @@ static void say_arrival(const struct hart_meta *h)
 {
 	uint64_t ticks = h->online_at - h->start_called;
 
-	log_line(h->stats.starts ? LOG_DEBUG : LOG_INFO, "online after %llu us, hartid %lu",
+	log_line(h->stats.starts || nr_harts > SAY_MOST ? LOG_DEBUG : LOG_INFO,
+		"online after %llu us, hartid %lu",
 		(unsigned long long)(ticks_to_ns(ticks) / NS_PER_US), (unsigned long)h->hartid);
 }
 

@@ -104,13 +104,33 @@ static bool all_passed(struct hart_mask *pending, const unsigned long *noted)
 	return hart_mask_empty(pending);
 }
 
+/* Notes the counters of the harts that are online and not asleep, and asks those to decide. Of all
+ * harts in turn, a few instructions each: most are asleep, and a search for the next bit costs more
+ * than a look at it. */
+static void note_counters(
+	const struct hart_mask *online, struct hart_mask *pending, unsigned long *noted)
+{
+	hart_mask_zero(pending);
+	for (unsigned hart = 0; hart < nr_harts; hart++) {
+		unsigned long count;
+
+		if (!hart_mask_test(online, hart))
+			continue;
+		count = count_of(hart);
+		if (count % 2)
+			continue;
+		noted[hart] = count;
+		hart_mask_set(pending, hart);
+		hart_resched(harts[hart]);
+	}
+}
+
 /* Only in the qs thread. Its own hart answers as the others do: by the switch when it sleeps. */
 static void grace_period(void)
 {
 	static unsigned long noted[CONFIG_MAX_HARTS];
-	struct hart_mask pending;
+	struct hart_mask online, pending;
 	uint64_t nap = POLL_FIRST_NS;
-	unsigned hart;
 
 	/*
 	 * Who is not in the copy is not waited for: why that is right, by RVWMO's order of all
@@ -125,15 +145,9 @@ static void grace_period(void)
 	 * The same holds, hart by hart, for the counters below in place of L, and the fence makes
 	 * it so for each of them whatever was read in between. Partners: the AMOs on both.
 	 */
-	hart_mask_copy(&pending, &harts_online);
+	hart_mask_copy(&online, &harts_online);
 	fence_full();
-	for_each_hart_in_mask(hart, &pending) {
-		noted[hart] = count_of(hart);
-		if (noted[hart] % 2)
-			hart_mask_clear(&pending, hart);
-		else
-			hart_resched(harts[hart]);
-	}
+	note_counters(&online, &pending, noted);
 	while (!all_passed(&pending, noted)) {
 		sched_sleep_ns(nap);
 		nap = MIN(nap * 2, POLL_MAX_NS);
