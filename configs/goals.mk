@@ -2,7 +2,7 @@
 # What a user asks make for. Text after `##` is what `make help` shows.
 
 .PHONY: all kernel run debug test check verify fuzz torture hunt replay gallery lockbook bench \
-	host menuconfig savedefconfig format doctor deps clean help
+	bench-scale host menuconfig savedefconfig format doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -26,6 +26,7 @@ test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=perf kernel
 	$(Q)$(MAKE) CONFIG=hunt kernel
 	$(Q)$(MAKE) CONFIG=race kernel
+	$(Q)$(MAKE) $(PAYLOAD)/stub.elf
 	$(Q)$(MAKE) host
 	@$(PY) -B tests/run
 
@@ -63,6 +64,10 @@ bench: | $(DEPS)/build $(DEPS)/run		## the figures
 	$(Q)$(MAKE) CONFIG=perf kernel
 	$(Q)$(MAKE) CONFIG=virt64 kernel
 	@$(PY) tests/bench/run
+
+bench-scale: $(PAYLOAD)/stub.elf | $(DEPS)/build $(DEPS)/run	## costs with 1 to 128 harts
+	$(Q)$(MAKE) CONFIG=perf kernel
+	@$(PY) -B tests/bench/scale
 
 menuconfig: $(B)/.config	## change the options of CONFIG
 	@KCONFIG_CONFIG=$(B)/.config $(PY) -m menuconfig configs/Kconfig

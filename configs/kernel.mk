@@ -153,4 +153,15 @@ $(B)/kernel.elf: $(OBJECTS) $(B)/libfdt.a $(B)/kernel.ld $(B)/objects configs/li
 		-T $(B)/kernel.ld @$(B)/objects $(B)/libfdt.a \
 		$(if $(CONFIG_LOCKCOVER),-lgcov) -lgcc
 
+# ---- Payloads ------------------------------------------------------------------------------
+# Bare programs that the firmware enters in the kernel's place; the same for all configurations.
+PAYLOAD := build/payload
+
+$(PAYLOAD)/%.elf: tests/payload/%.S configs/kernel.mk | $(DEPS)/build
+	$(say) PAYLOAD $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ARCH_rv64) -mcmodel=medany -static -nostdlib -no-pie \
+		-Wl,-n -Wl,-N -Wl,--no-warn-rwx-segments -Wl,--build-id=none \
+		-Wl,-Ttext=0x80200000 -o $@ $<
+
 -include $(OBJECTS:.o=.d) $(GEN)/offsets.d $(B)/kernel.ld.d

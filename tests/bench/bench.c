@@ -33,6 +33,18 @@ int bench_pin(unsigned hart)
 	return sched_set_affinity(current_thread(), &one);
 }
 
+int bench_pin_pair(unsigned *here, unsigned *other)
+{
+	unsigned i;
+
+	*here = *other = hart_mask_first(&harts_online);
+	for_each_hart_in_mask(i, &harts_online) {
+		*here = *other;
+		*other = i;
+	}
+	return bench_pin(*here);
+}
+
 void bench_unpin(void)
 {
 	struct hart_mask all = {0};

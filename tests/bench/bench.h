@@ -37,6 +37,12 @@ void bench_print(const char *name, uint64_t value, const char *unit);
 /* Pins the calling thread to the hart with this index and returns 0, or -Exxx. Thread, may sleep.
  */
 int bench_pin(unsigned hart);
+/*
+ * Pins it to the last hart that is online but one, *here, and names the last one, *other; with one
+ * hart both are that. The last ones, because OpenSBI's loop over the harts from the target of an
+ * interrupt up is no cost of ours, and short there.
+ */
+int bench_pin_pair(unsigned *here, unsigned *other);
 /* Undoes bench_pin: every hart. */
 void bench_unpin(void);
 

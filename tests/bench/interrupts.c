@@ -76,20 +76,17 @@ static void busy_thread(void *arg)
 
 static int measure_ipi(int argc, char **argv)
 {
-	unsigned here = this_hart_unstable()->index, other = here, i;
+	unsigned here, other;
 	atomic_u32 state = {0};
 	struct hart_mask one = {0};
 	struct thread *t;
-	int err = bench_pin(here);
+	int err;
 
 	(void)argc;
 	(void)argv;
+	err = bench_pin_pair(&here, &other);
 	if (err)
 		return err;
-	for_each_hart_in_mask(i, &harts_online) {
-		if (i != here)
-			other = i;
-	}
 	if (other == here) {
 		shell_printf("bench ipi: needs two harts\n");
 		goto out;
@@ -103,8 +100,9 @@ static int measure_ipi(int argc, char **argv)
 	hart_mask_set(&one, other);
 	sched_set_affinity(t, &one);
 	thread_run(t);
+	/* Asleep: under instruction counting who merely yields keeps the turn. */
 	while (!atomic_load_u32(&state, relaxed))
-		sched_yield();
+		sched_sleep_ns(NS_PER_US);
 	err = time_calls("call_running_hart", harts[other], BENCH_N / 10);
 	atomic_store_u32(&state, 2, relaxed);
 	thread_join(t, NULL);

@@ -2,11 +2,13 @@
 /* Costs of threads: yield, wake-up, create and join. */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/rank.h"
+#include "kernel/sched/qs.h"
 #include "kernel/sched/sched.h"
 #include "kernel/shell/command.h"
 #include "kernel/task/thread.h"
 #include "kernel/wait/completion.h"
 #include "lib/errno.h"
+#include "lib/string.h"
 #include "tests/bench/bench.h"
 
 DEFINE_LOCK_CLASS(bench_wait_class, .name = "bench.wait", .rank = RANK_WAITQ,
@@ -104,19 +106,15 @@ static int ping_pong(const char *name, unsigned other, unsigned rounds)
 
 static int measure_wake(int argc, char **argv)
 {
-	unsigned here = this_hart_unstable()->index;
-	unsigned other = here, i;
-	int err = bench_pin(here);
+	unsigned here, other;
+	int err;
 
 	(void)argc;
 	(void)argv;
+	err = bench_pin_pair(&here, &other);
 	if (err)
 		return err;
 	err = ping_pong("wake_same_hart", here, BENCH_N);
-	for_each_hart_in_mask(i, &harts_online) {
-		if (i != here)
-			other = i;
-	}
 	if (!err && other != here)
 		err = ping_pong("wake_other_hart", other, BENCH_N / 10);
 	bench_unpin();
@@ -129,13 +127,21 @@ static void nothing(void *arg)
 	(void)arg;
 }
 
-static int create_and_join(unsigned n)
+/* Each on `hart`, or wherever it is put (UINT_MAX). */
+static int create_and_join(unsigned n, unsigned hart)
 {
+	struct hart_mask only = {0};
+
+	if (hart != UINT_MAX)
+		hart_mask_set(&only, hart);
 	for (unsigned i = 0; i < n; i++) {
-		struct thread *t = thread_spawn("nothing", nothing, NULL);
+		struct thread *t = thread_create("nothing", nothing, NULL);
 
 		if (!t)
 			return -ENOMEM;
+		if (hart != UINT_MAX)
+			sched_set_affinity(t, &only);
+		thread_run(t);
 		thread_join(t, NULL);
 	}
 	return 0;
@@ -145,7 +151,7 @@ static int measure_threads(int argc, char **argv)
 {
 	unsigned n = BENCH_N / 10;
 	uint64_t start = clock_now_ns();
-	int err = create_and_join(n);
+	int err = create_and_join(n, UINT_MAX);
 
 	(void)argc;
 	(void)argv;
@@ -153,3 +159,43 @@ static int measure_threads(int argc, char **argv)
 	return err;
 }
 BENCH(threads, "thread create, run, exit and join", measure_threads);
+
+/* The threads of the kernel that have a part in the end of each. */
+static void place_service(const struct hart_mask *where)
+{
+	struct thread_info info;
+	unsigned cursor = 0;
+
+	while (thread_info_next(&cursor, &info)) {
+		if (strcmp(info.name, "reaper") != 0 && strcmp(info.name, "qs") != 0)
+			continue;
+		qs_read_begin();
+		sched_set_affinity(thread_of_handle(info.handle), where);
+		qs_read_end();
+	}
+}
+
+/* All of it on one hart: no interrupt between harts, whose way through the firmware is as long as
+ * there are harts. */
+static int measure_threads_here(int argc, char **argv)
+{
+	struct hart_mask only = {0}, all;
+	unsigned n = BENCH_N / 10, here, other;
+	uint64_t start;
+	int err = bench_pin_pair(&here, &other);
+
+	(void)argc;
+	(void)argv;
+	if (err)
+		return err;
+	hart_mask_set(&only, here);
+	hart_mask_fill(&all, nr_harts);
+	place_service(&only);
+	start = clock_now_ns();
+	err = create_and_join(n, here);
+	bench_print10("thread_here", (clock_now_ns() - start) * 10 / n, "ns");
+	place_service(&all);
+	bench_unpin();
+	return err;
+}
+BENCH(threads_here, "the same on one hart", measure_threads_here);
