@@ -48,6 +48,8 @@ ROWS = [
      "else if (quoted && *s == '\\\\' && (s[1] == '\"' || s[1] == '\\\\'))",
      "else if (quoted && *s == '\\\\')"),
     ("words", "value_is_cut_too_late", "lib/bootargs.c", "if (len + 1 < n)", "if (len < n + 1)"),
+    ("words", "a_part_of_a_word_will_do", "lib/options.c", "if (len == n && strncmp(",
+     "if (strncmp("),
     ("words", "the_first_of_two_counts", "lib/bootargs.c",
      "if (err || !bootarg_key_is(&arg, key))", "if (err || found || !bootarg_key_is(&arg, key))"),
 ]
