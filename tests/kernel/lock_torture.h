@@ -3,6 +3,11 @@
  * Torture of an interrupt-disabling lock: a thread on every hart, a timer handler on every hart and
  * calls from hart to hart all take the same lock and change the same data, which shows whether two
  * of them were ever inside together.
+ *
+ * Beside tests/torture, which has more of everything, this is the trial that is a test like others:
+ * at any number of harts from one on, in the configurations without that engine (race: each access
+ * watched, a run a seed), a pinned thread and handlers on each hart, and for locks that a test
+ * makes up: the broken ones of lock_irq.c, of each of which it must see the damage.
  */
 #ifndef TESTS_KERNEL_LOCK_TORTURE_H
 #define TESTS_KERNEL_LOCK_TORTURE_H

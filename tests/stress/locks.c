@@ -2,7 +2,7 @@
 /*
  * irqlocks: threads and timer handlers on all harts change the same words under the same locks, now
  * and then nested. Every word of a box is changed in each hold, so a hold that was not exclusive
- * leaves words that differ.
+ * leaves words that differ. (Load; their trial is tests/torture/irq_kinds.c.)
  */
 #include "kernel/hart/hart.h"
 #include "kernel/lock/irqlock.h"

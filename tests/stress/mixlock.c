@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mixed locks: threads hold them, sleep in them; timer handlers post work or try them. Each true
- * post runs exactly once, in order, and never beside a holder.
+ * post runs exactly once, in order, and never beside a holder. (Load; their trial is
+ * tests/torture/mix_kind.c.)
  */
 #include "kernel/wait/mixlock.h"
 #include "kernel/sched/sched.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mutexes and what sleeps: plain, timed and try forms, holders that sleep, priorities that change
- * meanwhile; a semaphore of three around it.
+ * meanwhile; a semaphore of three around it. (Load; their trial is tests/torture/sleep_kinds.c.)
  */
 #include "kernel/wait/mutex.h"
 #include "kernel/sched/sched.h"

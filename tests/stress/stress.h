@@ -3,6 +3,13 @@
  * What stress programs share: how long they go on, threads, complaints. A program uses static
  * memory of its own, so it does not run twice at once; different programs may (stress all).
  *
+ * Stress is load, and a torture (tests/torture/torture.h) is a trial. A program here goes on for as
+ * long as it is asked to, beside all the others (stress all), in any configuration, with users and
+ * their statistics watching: so its locks are used as the kernel uses them, and all that it checks
+ * is that their data are right. The engine of the torture runs one kind at a time, changes what
+ * threads and harts are meanwhile, and has broken twins that it must find; so locks, mutex and
+ * mixlock are both here and there, and share nothing but the locks.
+ *
  * The end is by the clock or by Ctrl-C; no verdict is. However little the host lets run, each
  * program makes LOOKS_MIN looks at the clock first.
  */
