@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """make torture HARTS=churn, and the command churn: what is asked in words is checked first."""
 import os
-import subprocess
 import sys
 
 import pytest
 
-from guest import EXIT, ROOT, Shell, run
+import children
+from guest import EXIT, LAST_RESORT, ROOT, Shell, run
 
 RUN = os.path.join(ROOT, "tests/torture/run")
 WORDS = ("HARTS", "LOCK", "SMP", "SECONDS", "CYCLES", "SEED", "CONFIG", "APPEND", "TIMEOUT")
@@ -15,10 +15,8 @@ WORDS = ("HARTS", "LOCK", "SMP", "SECONDS", "CYCLES", "SEED", "CONFIG", "APPEND"
 def churn(**words):
     """What `make torture HARTS=churn` calls: status and output; no other word counts."""
     clean = {k: v for k, v in os.environ.items() if k not in WORDS}
-    done = subprocess.run([sys.executable, "-B", RUN], cwd=ROOT, text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT,
-                          env={**clean, "HARTS": "churn", "CONFIG": "virt64", **words})
+    done = children.run([sys.executable, "-B", RUN], LAST_RESORT, cwd=ROOT,
+                        env={**clean, "HARTS": "churn", "CONFIG": "virt64", **words})
     return done.returncode, done.stdout
 
 

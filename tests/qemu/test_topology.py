@@ -79,7 +79,7 @@ def test_node_without_harts_and_node_without_memory(tmp_path):
     assert "no harts" in got.text, got.text
     # Its hart has to look elsewhere, and finds the nearest.
     assert told[1][4:6] == (0, 0) and told[1][6] > 0, got.text
-    assert told[2][5] == told[1][6], got.text
+    assert told[2][5] >= told[1][6], got.text	# read a moment later
 
 
 def flat(got, harts):
