@@ -61,9 +61,11 @@ class Result:
 
 
 def run(commands, **options):
-    """Boots, runs the commands through run=, and returns the status and all output."""
+    """Boots, runs the commands (None: there are none) through run=, and returns the status and all
+    output."""
     extra = options.pop("append", PATIENT)
-    append = f'shell=kernel run="{commands}" {extra}'.strip()
+    script = "" if commands is None else f'run="{commands}" '
+    append = f"shell=kernel {script}{extra}".strip()
     done = children.run(command(append=append, **options), cwd=ROOT)
     return Result(done.returncode, done.stdout)
 
