@@ -403,7 +403,7 @@ void preempt_enable_slow(void)
 {
 	/* A handler's exit looks for itself. (In a thread that just moved this may be another
 	 * hart's flag; then the switch that moved it has served the request.) */
-	if (lock_hart()->in_irq != IRQ_NONE)
+	if (racy_read(lock_hart()->in_irq, "handlers leave it as it was") != IRQ_NONE)
 		return;
 	if (arch_irq_enabled())
 		reschedule_preempt();
