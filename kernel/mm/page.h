@@ -58,6 +58,10 @@ struct page *page_of_virt(const void *va);
 /* Zeroed page for page tables (arch_kmap's `alloc`): 0 if there is none. Either. */
 phys_t page_alloc_table(void);
 
+/* Zeroed memory near a node that is never given back, on cache lines of its own; at most two pages.
+ * NULL: none. Boot hart, before a second thread runs. */
+void *mm_permanent(size_t size, unsigned node);
+
 /* Hart `index` is stopping: what its cache holds goes back. Either; rank PAGE. */
 void page_cache_drain(unsigned index);
 void page_cache_drain_all(void);
@@ -95,7 +99,7 @@ struct mm_counts {
 	size_t large;	    /* of these: kmalloc of whole pages */
 	size_t stack;	    /* of these: stacks, cached ones too */
 	size_t table;	    /* of these: what is never given back: page tables made after boot,
-			       harts' magazines, records of stacks */
+			       harts' own structs and magazines, records of stacks */
 	size_t free_blocks[BUDDY_ORDER_MAX + 1];
 	uint64_t failures; /* page_alloc that returned NULL */
 };

@@ -9,7 +9,7 @@
  *
  * Records and the cache of free stacks are guarded by vmap_mutex (vmap_internal.h). Taking and
  * giving back a stack looks at no other stacks: records without one are in a list, free stacks in a
- * table.
+ * table. Each is made for a node, the caller's or the one asked for, and is used again only there.
  *
  * The paint: every word of a fresh stack holds PAINT; the deepest use is where it begins to be
  * missing. A stack that comes out of the cache is painted again as far as it was used.
@@ -17,6 +17,7 @@
 #include "kernel/mm/stack.h"
 
 #include "kernel/lock/check.h"
+#include "kernel/mm/page_range.h"
 #include "kernel/mm/vmap_internal.h"
 #include "kernel/panic.h"
 #include "lib/errno.h"
@@ -31,6 +32,7 @@ struct stack_record {
 	atomic_ptr name;	/* const char * */
 	atomic_bool in_use;
 	/* Guarded by vmap_mutex. */
+	unsigned node; /* that it was made for */
 	uint64_t generation;
 	struct vmap_area *area;
 	struct stack_record *next_unused; /* while it names no stack */
@@ -47,14 +49,15 @@ static struct stack_chunk first_chunk;
 static struct stack_chunk *last_chunk GUARDED_BY(&vmap_mutex) = &first_chunk;
 static unsigned nr_of_last GUARDED_BY(&vmap_mutex); /* records of it that were ever used */
 static struct stack_record *first_unused GUARDED_BY(&vmap_mutex); /* of those that were */
-static struct stack_record *cached[CACHED_MAX] GUARDED_BY(&vmap_mutex);
-static unsigned nr_cached GUARDED_BY(&vmap_mutex);
+/* Free stacks, by the node that they were made for. */
+static struct stack_record *cached[NODES_MAX][CACHED_MAX] GUARDED_BY(&vmap_mutex);
+static unsigned nr_cached[NODES_MAX] GUARDED_BY(&vmap_mutex);
 /* Steps with every mapping; stored under vmap_mutex, read anywhere. Native word: 2^32 mappings of
  * stacks are out of reach of a 32-bit machine. */
 static atomic_ulong generation;
 
-static struct stack_record *record_cached(unsigned pages) REQUIRES(&vmap_mutex);
-static struct stack_record *record_fresh(unsigned pages) REQUIRES(&vmap_mutex);
+static struct stack_record *record_cached(unsigned pages, unsigned node) REQUIRES(&vmap_mutex);
+static struct stack_record *record_fresh(unsigned pages, unsigned node) REQUIRES(&vmap_mutex);
 static struct stack_record *record_unused(void) REQUIRES(&vmap_mutex);
 static void record_put(struct stack_record *r) REQUIRES(&vmap_mutex);
 static void record_clear(struct stack_record *r) REQUIRES(&vmap_mutex);
@@ -70,14 +73,21 @@ int stack_alloc(struct stack *s, unsigned pages)
 
 int stack_alloc_named(struct stack *s, unsigned pages, const char *name)
 {
+	return stack_alloc_near(s, pages, name, NODE_HERE);
+}
+
+int stack_alloc_near(struct stack *s, unsigned pages, const char *name, unsigned node)
+{
 	struct stack_record *r;
 
 	if (pages == 0 || pages > STACK_PAGES_MAX)
 		return -EINVAL;
+	if (node == NODE_HERE)
+		node = page_node_here();
 	vmap_lock();
-	r = record_cached(pages);
+	r = record_cached(pages, node);
 	if (!r)
-		r = record_fresh(pages);
+		r = record_fresh(pages, node);
 	if (r) {
 		/* relaxed: for reports only. */
 		atomic_store_ptr(&r->name, (void *)name, relaxed);
@@ -105,8 +115,8 @@ void stack_free(struct stack *s)
 		panic("stack_free: the stack at 0x%lx is free already", (unsigned long)s->base);
 	atomic_store_bool(&r->in_use, false, relaxed);
 	atomic_store_ptr(&r->name, "free", relaxed);
-	if (nr_cached < CACHED_MAX)
-		cached[nr_cached++] = r;
+	if (nr_cached[r->node] < CACHED_MAX)
+		cached[r->node][nr_cached[r->node]++] = r;
 	else
 		record_clear(r);
 	vmap_unlock();
@@ -116,8 +126,9 @@ void stack_free(struct stack *s)
 void stack_trim(void)
 {
 	vmap_lock();
-	while (nr_cached > 0)
-		record_clear(cached[--nr_cached]);
+	for (unsigned node = 0; node < topology.nr_nodes; node++)
+		while (nr_cached[node] > 0)
+			record_clear(cached[node][--nr_cached[node]]);
 	vmap_unlock();
 }
 
@@ -176,11 +187,11 @@ static bool record_read(const struct stack_record *r, struct stack_info *out)
 	return out->stack.base != 0;
 }
 
-/* A free stack of that size, painted. */
-static struct stack_record *record_cached(unsigned pages)
+/* A free stack of that size and node, painted. */
+static struct stack_record *record_cached(unsigned pages, unsigned node)
 {
-	for (unsigned i = nr_cached; i-- > 0;) {
-		struct stack_record *r = cached[i];
+	for (unsigned i = nr_cached[node]; i-- > 0;) {
+		struct stack_record *r = cached[node][i];
 		uintptr_t base, top;
 
 		if (r->area->mapped != pages)
@@ -188,13 +199,13 @@ static struct stack_record *record_cached(unsigned pages)
 		base = atomic_load_ulong(&r->base, relaxed);
 		top = atomic_load_ulong(&r->top, relaxed);
 		paint(paint_end(base, top), top);
-		cached[i] = cached[--nr_cached];
+		cached[node][i] = cached[node][--nr_cached[node]];
 		return r;
 	}
 	return NULL;
 }
 
-static struct stack_record *record_fresh(unsigned pages)
+static struct stack_record *record_fresh(unsigned pages, unsigned node)
 {
 	struct stack_record *r = record_unused();
 	struct vmap_area *a;
@@ -205,13 +216,14 @@ static struct stack_record *record_fresh(unsigned pages)
 	a = vmap_area_get(1, pages);
 	if (!a)
 		goto put_record;
-	if (vmap_area_fill(a, pages, 0))
+	if (vmap_area_fill(a, pages, node, 0))
 		goto put_area;
 	base = vmap_area_start(a);
 	paint(base, base + pages * PAGE_SIZE);
 	mm_account(MM_USER_STACK, pages);
 	a->owner = r;
 	r->area = a;
+	r->node = node;
 	r->generation = atomic_load_ulong(&generation, relaxed) + 1;
 	/* release: the mapping is there; partner: stack_generation. */
 	atomic_store_ulong(&generation, (unsigned long)r->generation, release);

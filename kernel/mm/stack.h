@@ -15,6 +15,8 @@
  */
 int stack_alloc_named(struct stack *s, unsigned pages, const char *name);
 int stack_alloc(struct stack *s, unsigned pages);
+/* The same with memory near a node, for a thread or hart there; else it is NODE_HERE's. */
+int stack_alloc_near(struct stack *s, unsigned pages, const char *name, unsigned node);
 /* Nobody runs on it any more. Thread, may sleep. */
 void stack_free(struct stack *s);
 /* Gives back the stacks that are kept for the next thread. Thread, may sleep. */

@@ -134,7 +134,7 @@ void *vmap_alloc(size_t size)
 	vmap_lock();
 	a = vmap_area_get(0, n);
 	if (a) {
-		if (!vmap_area_fill(a, n, MM_ZERO))
+		if (!vmap_area_fill(a, n, NODE_HERE, MM_ZERO))
 			va = (void *)a->base;
 		else
 			vmap_area_put(a);
@@ -203,10 +203,10 @@ struct vmap_area *vmap_area_find(uintptr_t va)
 	return a && vmap_area_start(a) == va ? a : NULL;
 }
 
-int vmap_area_fill(struct vmap_area *a, unsigned n, unsigned flags)
+int vmap_area_fill(struct vmap_area *a, unsigned n, unsigned node, unsigned flags)
 {
 	while (a->mapped < n) {
-		struct page *page = page_alloc(0, flags);
+		struct page *page = page_alloc_near(node, 0, flags);
 
 		if (!page)
 			return -ENOMEM;

@@ -44,8 +44,10 @@ static inline uintptr_t vmap_area_start(const struct vmap_area *a)
 struct vmap_area *vmap_area_get(unsigned lead, unsigned n) REQUIRES(&vmap_mutex);
 /* The used area whose mapped part starts at va, NULL if there is none. */
 struct vmap_area *vmap_area_find(uintptr_t va) REQUIRES(&vmap_mutex);
-/* Maps n fresh pages into the area, which then owns them. 0 or -ENOMEM with nothing mapped. */
-int vmap_area_fill(struct vmap_area *a, unsigned n, unsigned flags) REQUIRES(&vmap_mutex);
+/* Maps n fresh pages, near a node, into the area, which then owns them. 0, or -ENOMEM with nothing
+ * mapped. */
+int vmap_area_fill(struct vmap_area *a, unsigned n, unsigned node, unsigned flags)
+	REQUIRES(&vmap_mutex);
 /* Unmaps what is mapped and gives the area, and its pages, to the next flush. */
 void vmap_area_put(struct vmap_area *a) REQUIRES(&vmap_mutex);
 

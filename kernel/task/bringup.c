@@ -4,8 +4,9 @@
  * one).
  *
  * Per hart: struct hart_meta, run queue, timer and work queues, an idle thread on a stack of its
- * own, an interrupt stack and an emergency stack, all guard-paged. They live for ever: a hart that
- * is given up may still arrive and use them.
+ * own, an interrupt stack and an emergency stack, all guard-paged, and all but the timer and work
+ * queues in memory near the hart. They live for ever: a hart that is given up may still arrive and
+ * use them.
  *
  * A work thread is made for each hart once it is online, since it is bound to it; a hart that comes
  * late asks for it by work on a hart that is there.
@@ -13,8 +14,9 @@
 #include "kernel/task/bringup.h"
 
 #include "kernel/hart/bringup.h"
+#include "kernel/hart/topology.h"
 #include "kernel/log.h"
-#include "kernel/mm/kmalloc.h"
+#include "kernel/mm/page.h"
 #include "kernel/mm/stack.h"
 #include "kernel/sched/qs.h"
 #include "kernel/sched/runq.h"
@@ -49,7 +51,7 @@ static void make_metas(void)
 		struct hart_meta *h = harts[i];
 
 		if (!h) {
-			h = kzalloc(sizeof(*h), 0);
+			h = mm_permanent(sizeof(*h), hart_node(i));
 			if (!h && boot_hart.index > i)
 				panic_as(EXIT_NO_MEMORY, "no memory for hart %u", i);
 			if (!h) {
@@ -66,10 +68,10 @@ static void make_metas(void)
 	}
 }
 
-static int make_stack(struct arch_stack *out, unsigned pages, const char *name)
+static int make_stack(struct arch_stack *out, unsigned pages, const char *name, unsigned node)
 {
 	struct stack s;
-	int err = stack_alloc_named(&s, pages, name);
+	int err = stack_alloc_near(&s, pages, name, node);
 
 	if (!err)
 		*out = (struct arch_stack){s.base, s.top};
@@ -80,18 +82,19 @@ static int make_stack(struct arch_stack *out, unsigned pages, const char *name)
  * failed and not tried again. */
 static int furnish(struct hart_meta *h)
 {
+	unsigned node = hart_node(h->index);
 	struct stack idle_stack;
 	int err;
 
-	h->runq = kzalloc(sizeof(struct runq), 0);
+	h->runq = mm_permanent(sizeof(struct runq), node);
 	if (!h->runq)
 		return -ENOMEM;
-	err = make_stack(&h->arch.irq, CONFIG_HART_STACK_PAGES, "interrupt");
+	err = make_stack(&h->arch.irq, CONFIG_HART_STACK_PAGES, "interrupt", node);
 	h->lock.irq_stack_top = h->arch.irq.top;
 	if (!err)
-		err = make_stack(&h->arch.emergency, EMERGENCY_PAGES, "emergency");
+		err = make_stack(&h->arch.emergency, EMERGENCY_PAGES, "emergency", node);
 	if (!err)
-		err = stack_alloc_named(&idle_stack, CONFIG_HART_STACK_PAGES, "idle");
+		err = stack_alloc_near(&idle_stack, CONFIG_HART_STACK_PAGES, "idle", node);
 	if (err)
 		return err;
 	arch_hart_init(h);
@@ -107,7 +110,7 @@ static void furnish_boot_hart(void)
 	struct hart_meta *h = &boot_hart;
 	struct stack stack = {.base = h->arch.boot.base, .top = h->arch.boot.top};
 
-	h->runq = kzalloc(sizeof(struct runq), 0);
+	h->runq = mm_permanent(sizeof(struct runq), hart_node(h->index));
 	if (!h->runq)
 		panic_as(EXIT_NO_MEMORY, "no memory for the first run queue");
 	thread_adopt_boot(h, &stack);
@@ -139,7 +142,7 @@ static int start_work_thread(struct hart_meta *h)
 	struct thread *t;
 
 	snprintf(name, sizeof(name), "work/%u", h->index);
-	t = thread_create_sized(name, work_thread, h, CONFIG_HART_STACK_PAGES);
+	t = thread_create_sized(name, work_thread, h, CONFIG_HART_STACK_PAGES, hart_node(h->index));
 	if (!t)
 		return -ENOMEM;
 	hart_mask_zero(&only);

@@ -13,6 +13,7 @@
  */
 #include "kernel/task/thread.h"
 
+#include "kernel/hart/topology.h"
 #include "kernel/lock/check.h"
 #include "kernel/lock/run.h"
 #include "kernel/mm/page.h"
@@ -143,11 +144,11 @@ void task_free(struct task *task)
 
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg)
 {
-	return thread_create_sized(name, fn, arg, CONFIG_STACK_PAGES);
+	return thread_create_sized(name, fn, arg, CONFIG_STACK_PAGES, NODE_HERE);
 }
 
 struct thread *thread_create_sized(
-	const char *name, void (*fn)(void *arg), void *arg, unsigned pages)
+	const char *name, void (*fn)(void *arg), void *arg, unsigned pages, unsigned node)
 {
 	struct task *task;
 	struct thread *t;
@@ -159,7 +160,7 @@ struct thread *thread_create_sized(
 	if (!task)
 		return NULL;
 	t = &task->slot.thread;
-	if (stack_alloc_named(&t->stack, pages, t->name)) {
+	if (stack_alloc_near(&t->stack, pages, t->name, node)) {
 		task_put(task);
 		return NULL;
 	}

@@ -30,9 +30,9 @@ void thread_adopt_boot(struct hart_meta *h, const struct stack *stack);
  * copied. NULL: no memory, no free slot. Thread, may sleep.
  */
 struct thread *thread_create(const char *name, void (*fn)(void *arg), void *arg);
-/* The same on a stack of so many pages. */
+/* The same on a stack of so many pages, near a node for a thread that will run there. */
 struct thread *thread_create_sized(
-	const char *name, void (*fn)(void *arg), void *arg, unsigned pages);
+	const char *name, void (*fn)(void *arg), void *arg, unsigned pages, unsigned node);
 /* Lets it run; once. Either. */
 void thread_run(struct thread *t);
 /* Both. */

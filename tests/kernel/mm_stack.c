@@ -70,14 +70,14 @@ KTEST(mm_stack, the_deepest_use_is_remembered_and_forgotten_on_reuse)
 	struct stack a, b;
 	uintptr_t base;
 
-	ktest_require(stack_alloc_named(&a, 3, "ktest") == 0, "no stack");
+	ktest_require(stack_alloc_near(&a, 3, "ktest", 0) == 0, "no stack");
 	base = a.base;
 	ktest_check(stack_high_water(&a) == 0, "fresh: %zu", stack_high_water(&a));
 	*(uintptr_t *)(a.top - 5000) = 1;
 	*(uintptr_t *)(a.top - 100) = 1;
 	ktest_check(stack_high_water(&a) == 5000, "used: %zu", stack_high_water(&a));
 	stack_free(&a);
-	ktest_require(stack_alloc_named(&b, 3, "ktest") == 0, "no stack");
+	ktest_require(stack_alloc_near(&b, 3, "ktest", 0) == 0, "no stack");
 	ktest_check(b.base == base, "the kept one is used again");
 	ktest_check(stack_high_water(&b) == 0, "reused: %zu", stack_high_water(&b));
 	stack_free(&b);

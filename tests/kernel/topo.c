@@ -115,6 +115,71 @@ static unsigned other_node(unsigned hart)
 	return NODE_HERE;
 }
 
+/* The node of the page that an address of the kernel shows; NODE_HERE: none. */
+static unsigned node_of_address(uintptr_t va)
+{
+	struct page *page;
+	phys_t pa;
+
+	if (arch_kquery(va, &pa) < 0)
+		return NODE_HERE;
+	page = page_of_phys(pa);
+	return page ? page_node(page) : NODE_HERE;
+}
+
+static void check_address(const struct hart_meta *h, uintptr_t va, const char *what)
+{
+	unsigned node = node_of_address(va);
+
+	ktest_check(node == hart_node(h->index), "hart %u of node %u: its %s is of node %d",
+		h->index, hart_node(h->index), what, (int)node);
+}
+
+/* All but the boot hart's, which the kernel's image holds. */
+KTEST(topo, what_a_hart_has_for_itself_is_of_its_node)
+{
+	for_each_hart(h) {
+		if (h == &boot_hart || !has_memory(hart_node(h->index)))
+			continue;
+		check_address(h, (uintptr_t)h, "hart_meta");
+		check_address(h, (uintptr_t)h->arch.boot.top - 1, "boot stack");
+		check_address(h, (uintptr_t)h->arch.irq.base, "interrupt stack");
+		check_address(h, (uintptr_t)h->arch.irq.top - 1, "interrupt stack");
+		check_address(h, (uintptr_t)h->arch.emergency.base, "emergency stack");
+		check_address(h, (uintptr_t)h->runq, "run queue");
+	}
+}
+
+static void do_nothing(void *arg unused_arg)
+{
+}
+
+/* Several, so that free stacks of another node would be among them. */
+KTEST(topo, threads_have_their_stacks_where_they_are_made_or_asked_for)
+{
+	unsigned hart = online_hart(0), other = other_node(hart);
+	struct thread *t[12];
+	unsigned n = 0;
+
+	pin_to(hart);
+	for (unsigned node = 0; node < topology.nr_nodes && n + 4 <= ARRAY_SIZE(t); node++) {
+		bool asked = node == other;
+
+		if (!asked && (node != hart_node(hart) || !has_memory(node)))
+			continue;
+		for (unsigned i = 0; i < 4; i++, n++) {
+			t[n] = asked ? thread_create_sized(
+					       "near", do_nothing, NULL, CONFIG_STACK_PAGES, node)
+				     : thread_create("here", do_nothing, NULL);
+			ktest_require(t[n]);
+			ktest_check(node_of_address(t[n]->stack.base) == node &&
+				node_of_address(t[n]->stack.top - 1) == node);
+		}
+	}
+	while (n-- > 0)
+		thread_discard(t[n]);
+}
+
 KTEST(topo, page_of_another_node_does_not_stay_in_the_cache)
 {
 	unsigned hart = online_hart(0), other = other_node(hart);
