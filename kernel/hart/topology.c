@@ -18,6 +18,8 @@ static uint8_t nearest[NODES_MAX][NODES_MAX];
 struct nearness {
 	const char *name;
 	uint16_t leader[CONFIG_MAX_HARTS]; /* of the group that a hart is in */
+	/* By leader. */
+	uint16_t size[CONFIG_MAX_HARTS];
 	struct hart_mask group[CONFIG_MAX_HARTS];
 };
 static struct nearness levels[NEARNESS_MAX];
@@ -73,6 +75,15 @@ const struct hart_mask *hart_near(unsigned hart, unsigned level)
 	return &l->group[l->leader[hart]];
 }
 
+unsigned hart_near_turn(unsigned hart, unsigned level, unsigned long turn)
+{
+	const struct nearness *l = &levels[level];
+	unsigned first = l->leader[hart];
+
+	/* Harts that are near have neighbouring indices as a rule. */
+	return first + turn % l->size[first];
+}
+
 const char *nearness_name(unsigned level)
 {
 	assert(level < nr_nearness);
@@ -116,6 +127,7 @@ static unsigned make_groups(struct nearness *l, unsigned kind)
 			first++;
 		groups += first == i;
 		l->leader[i] = (uint16_t)first;
+		l->size[first]++;
 		hart_mask_set(&l->group[first], i);
 	}
 	return groups;

@@ -42,6 +42,8 @@ unsigned node_nearest(unsigned node, unsigned k);
 /* The harts that are as near to `hart` as the level says, itself among them; level < nr_nearness,
  * 0 is the nearest. */
 const struct hart_mask *hart_near(unsigned hart, unsigned level);
+/* An index in that set, or between two of it, another one at each turn. */
+unsigned hart_near_turn(unsigned hart, unsigned level, unsigned long turn);
 /* "core", "cluster", "socket" or "node". */
 const char *nearness_name(unsigned level);
 

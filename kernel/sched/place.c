@@ -8,6 +8,11 @@
  * shares itself by slices gives a thread away now and then. Nothing here grows with the number of
  * harts beyond looking at the words of a bit mask.
  *
+ * Nearness (kernel/hart/topology.h). Of several idle harts the one nearest to the thread's last is
+ * taken, and of several queues that with something to steal which is nearest to the thief: level by
+ * level, a mask each, none where all harts are as near. Of the harts that are tried in turn,
+ * whether their queue is shorter, three in four are of the same node.
+ *
  * Real-time threads. One that has to make room, or that waits behind another one as a hart decides,
  * or as its own priority or affinity changes, goes to a hart that runs a fair one; a hart that ends
  * running a real-time thread, also as that one's priority changes, pulls one that waits elsewhere.
@@ -32,8 +37,8 @@
  * lock (so it was not shown), or found others and has work. A bit of sched_idle is cleared by
  * whoever wakes that hart, so that two wakers choose two harts.
  */
+#include "kernel/hart/topology.h"
 #include "kernel/sched/internal.h"
-
 #include "lib/assert.h"
 
 struct hart_mask sched_accepting;
@@ -60,6 +65,34 @@ static unsigned mask_after(const struct hart_mask *m, unsigned hart)
 	return next < CONFIG_MAX_HARTS ? next : hart_mask_first(m);
 }
 
+/* The hart of *m that is nearest to `hart`; the first after it in a circle of those that are as
+ * near. CONFIG_MAX_HARTS if *m is empty. */
+static unsigned mask_nearest(const struct hart_mask *m, unsigned hart)
+{
+	struct hart_mask near;
+
+	for (unsigned level = 0; level < nr_nearness; level++)
+		if (hart_mask_and(&near, m, hart_near(hart, level)))
+			return mask_after(&near, hart);
+	return mask_after(m, hart);
+}
+
+/* A hart of *m, another one at each turn, mostly of the node of `hart`. CONFIG_MAX_HARTS if *m is
+ * empty. */
+static unsigned mask_in_turn(const struct hart_mask *m, unsigned hart, unsigned long turn)
+{
+	unsigned level = nr_nearness - 1, first;
+	struct hart_mask near;
+
+	if (nr_nearness && turn % 4 && hart_mask_and(&near, m, hart_near(hart, level))) {
+		first = hart_mask_find(&near, hart_near_turn(hart, level, turn / 4));
+		return first < CONFIG_MAX_HARTS ? first : hart_mask_first(&near);
+	}
+	/* What is left of the turn where a part of it has decided. */
+	turn = nr_nearness ? turn / 4 : turn;
+	return mask_after(m, turn % nr_harts);
+}
+
 static unsigned hart_load(unsigned hart)
 {
 	/* Relaxed: a hint. */
@@ -71,13 +104,14 @@ bool sched_allowed_anywhere(const struct thread *t)
 	return !masks_meet(&t->affinity, &sched_accepting);
 }
 
-/* Takes a hart of both masks out of sched_idle; CONFIG_MAX_HARTS if there is none. */
-static unsigned claim_idle(const struct hart_mask *may, unsigned after)
+/* Takes the hart of both masks nearest to `near` out of sched_idle; CONFIG_MAX_HARTS if there is
+ * none. */
+static unsigned claim_idle(const struct hart_mask *may, unsigned near)
 {
 	struct hart_mask idle;
 
 	while (hart_mask_and(&idle, may, &sched_idle)) {
-		unsigned hart = mask_after(&idle, after);
+		unsigned hart = mask_nearest(&idle, near);
 
 		if (hart_mask_atomic_clear(&sched_idle, hart))
 			return hart;
@@ -97,7 +131,7 @@ static unsigned choose_for_rt(const struct hart_mask *may, unsigned last)
 	}
 	if (hart_mask_test(&fair, last))
 		return last;
-	return mask_after(&fair, last);
+	return mask_nearest(&fair, last);
 }
 
 bool sched_rt_elsewhere(const struct runq *rq, const struct thread *t)
@@ -117,7 +151,7 @@ static unsigned choose_shortest(const struct hart_mask *may, unsigned last)
 	/* Moves on with every decision of the last hart: some other hart, a different one each
 	 * time. */
 	unsigned long turn = atomic_load_ulong(&runq_of_hart(last)->quiescent, relaxed) / 2;
-	unsigned best = mask_after(may, turn % nr_harts);
+	unsigned best = mask_in_turn(may, last, turn);
 
 	if (best != here && hart_mask_test(may, here) && hart_load(here) <= hart_load(best))
 		best = here;
@@ -324,21 +358,37 @@ static bool steal_from(struct runq *mine, struct runq *victim)
 	return t;
 }
 
-bool sched_steal(struct runq *mine)
+/* From harts of *among, in a circle from the own one; who was asked is taken out of *left. */
+static bool steal_among(struct runq *mine, const struct hart_mask *among, struct hart_mask *left)
 {
-	/* Twice over the set: from the own hart up, then from 0 to the own one. */
-	for (unsigned half = 0; half < 2; half++) {
-		unsigned hart = hart_mask_find(&sched_queued, half ? 0 : mine->hart + 1);
+	struct hart_mask asked;
+	unsigned hart;
 
-		for (; hart < (half ? mine->hart : CONFIG_MAX_HARTS);
-			hart = hart_mask_next(&sched_queued, hart)) {
-			if (steal_from(mine, runq_of_hart(hart))) {
-				this_hart_unstable()->stats.steals++;
-				return true;
-			}
+	hart_mask_and(&asked, among, left);
+	while ((hart = mask_after(&asked, mine->hart)) < CONFIG_MAX_HARTS) {
+		hart_mask_clear(&asked, hart);
+		hart_mask_clear(left, hart);
+		if (steal_from(mine, runq_of_hart(hart))) {
+			this_hart_unstable()->stats.steals++;
+			return true;
 		}
 	}
 	return false;
+}
+
+bool sched_steal(struct runq *mine)
+{
+	struct hart_mask queued;
+
+	/* One look, after the AMO on sched_idle: who shows a thread later sees this hart idle. */
+	hart_mask_copy(&queued, &sched_queued);
+	hart_mask_clear(&queued, mine->hart);
+	if (likely(hart_mask_empty(&queued)))
+		return false;
+	for (unsigned level = 0; level < nr_nearness; level++)
+		if (steal_among(mine, hart_near(mine->hart, level), &queued))
+			return true;
+	return steal_among(mine, &queued, &queued);
 }
 
 /* The best real-time thread that waits at `other` and may run here. Returns whom to tell. */
@@ -395,7 +445,7 @@ void sched_pull_rt(struct runq *mine)
 
 void sched_balance(struct runq *rq)
 {
-	unsigned to = mask_after(&sched_accepting, (rq->hart + arch_time() / 64) % nr_harts);
+	unsigned to = mask_in_turn(&sched_accepting, rq->hart, rq->hart + arch_time() / 64);
 	unsigned tell = 0;
 	struct runq *other;
 	struct thread *t;
