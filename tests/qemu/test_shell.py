@@ -4,8 +4,8 @@ import pytest
 
 from guest import EXIT, Shell, run
 
-COMMANDS = ["help", "hart", "harts", "ps", "top", "locks", "irqs", "timers", "mem", "fdt", "log",
-            "stress", "bench", "test", "crash", "reboot", "poweroff"]
+COMMANDS = ["help", "hart", "harts", "ps", "top", "locks", "irqs", "timers", "mem", "topo", "fdt",
+            "log", "stress", "bench", "test", "crash", "reboot", "poweroff"]
 
 
 @pytest.fixture(scope="module")

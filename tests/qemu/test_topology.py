@@ -50,21 +50,12 @@ def test_machine_without_nodes_is_one(tmp_path):
     assert "topology:" not in got.text and "all are as near" in got.text, got.text
 
 
-def split_memory(text, first, second):
-    """The tree's memory, 256 MiB, as two nodes of 128 with these properties."""
-    start, end = tree.node(text, r"memory@80000000")
-    halves = "".join('memory@%x { device_type = "memory"; reg = <0 0x%x 0 0x8000000>; %s };\n'
-                     % (base, base, more)
-                     for base, more in ((0x80000000, first), (0x88000000, second)))
-    return text[:start] + halves + text[end:]
-
-
 def ident(number):
     return "numa-node-id = <%d>;" % number
 
 
 def test_node_without_harts_and_node_without_memory(tmp_path):
-    text = split_memory(tree.dump(tmp_path, 2), ident(4), ident(7))
+    text = tree.split_memory(tree.dump(tmp_path, 2), 256, ident(4), ident(7))
     text = tree.insert(tree.insert(text, "cpu@0", ident(4)), "cpu@1", ident(5))
     text = tree.add_node(text, "distance-map",
                          'compatible = "numa-distance-map-v1"; '
@@ -90,7 +81,7 @@ def flat(got, harts):
 
 
 def test_nonsense_about_nodes_is_one_line_and_all_memory_is_one_node(tmp_path):
-    text = split_memory(tree.dump(tmp_path, 2), ident(0), "")
+    text = tree.split_memory(tree.dump(tmp_path, 2), 256, ident(0), "")
     got = run("topo", smp=2, dtb=tree.build(tmp_path, text))
     flat(got, 2)
     assert got.lines(r"topology: the tree's (.*)") == [
