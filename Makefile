@@ -38,7 +38,7 @@ endif
 DEPS := build/deps
 GROUPS_run := build run
 GROUPS_debug := build run debug
-GROUPS_test := build run debug test check verify hunt fuzz
+GROUPS_test := build run debug test check verify hunt fuzz plot
 GROUPS_fuzz := build run test fuzz
 GROUPS_check := build check
 GROUPS_verify := build test verify
@@ -48,9 +48,10 @@ GROUPS_replay := build run
 GROUPS_gallery := build run
 GROUPS_bench := build run
 GROUPS_lockbook := build run book
+GROUPS_bringup := build run plot
 GROUPS_format := build check
 GROUPS_host := build test
-GROUPS_deps := build run debug test check verify hunt book fuzz
+GROUPS_deps := build run debug test check verify hunt book fuzz plot
 export TOOL_GROUPS := $(sort $(foreach goal,$(MAKECMDGOALS),$(GROUPS_$(goal))))
 $(DEPS)/%: configs/packages configs/deps.sh
 	@mkdir -p $(@D)

@@ -2,7 +2,7 @@
 # What a user asks make for. Text after `##` is what `make help` shows.
 
 .PHONY: all kernel run debug test check verify fuzz torture hunt replay gallery lockbook bench \
-	bench-scale host menuconfig savedefconfig format doctor deps clean help
+	bench-scale bringup host menuconfig savedefconfig format doctor deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -19,7 +19,7 @@ run: $(B)/kernel.elf | $(DEPS)/run	## build, and boot in QEMU
 debug: $(B)/kernel.elf | $(DEPS)/run $(DEPS)/debug	## boot, waiting, under gdb
 	@$(PY) tests/qemu/run --from-make --kernel $(B)/kernel.elf --debug
 
-TEST_DEPS := build run debug test check verify hunt fuzz
+TEST_DEPS := build run debug test check verify hunt fuzz plot
 test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=virt64 kernel
 	$(Q)$(MAKE) CONFIG=debug kernel
@@ -69,6 +69,10 @@ bench-scale: $(PAYLOAD)/stub.elf | $(DEPS)/build $(DEPS)/run	## costs with 1 to 
 	$(Q)$(MAKE) CONFIG=perf kernel
 	@$(PY) -B tests/bench/scale
 
+bringup: | $(addprefix $(DEPS)/,build run plot)	## how harts come up, by mode and number: a plot
+	$(Q)$(MAKE) CONFIG=virt64 kernel
+	@$(PY) -B tests/bench/bringup
+
 menuconfig: $(B)/.config	## change the options of CONFIG
 	@KCONFIG_CONFIG=$(B)/.config $(PY) -m menuconfig configs/Kconfig
 
@@ -109,6 +113,7 @@ help:				## this list
 	@echo 'torture takes LOCK=kind SMP=4 SECONDS=60 SEED=n, and CONFIG=debug if you say none;'
 	@echo 'HARTS=churn CYCLES=10000: harts stop, start, sleep and wake under load instead.'
 	@echo 'fuzz takes SECONDS=60 and goes on from what earlier runs found worth keeping.'
+	@echo 'bringup takes SMP=1..64: from, to.'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
 	@echo 'PROG= SEED=n, STORY=1, GDB=1 STOP=event: `tests/hunt/run help` says all of it.'

@@ -13,6 +13,24 @@
  *   other harts:  secondary_start -> secondary_high -> secondary_main -> hart_main
  */
 #include "arch/riscv/asm.h"
+#include "arch/stage.h"
+
+/* clang-format off */
+/* Notes the time of a stage in the hart_meta at `hart`. Changes t0, on 32 bits also t1, t2. */
+.macro REACHED hart, stage
+#if __riscv_xlen == 64
+	rdtime t0
+	REG_S t0, HART_REACHED + 8 * \stage(\hart)
+#else
+9:	rdtimeh t1
+	rdtime t0
+	rdtimeh t2
+	bne t1, t2, 9b
+	REG_S t0, HART_REACHED + 8 * \stage(\hart)
+	REG_S t1, HART_REACHED + 8 * \stage + 4(\hart)
+#endif
+.endm
+/* clang-format on */
 
 	.section .text.boot, "ax", @progbits
 
@@ -124,6 +142,7 @@ FUNCTION secondary_start
 	fence rw, rw
 	li t0, SSTATUS_AT_BOOT_OFF
 	csrc sstatus, t0
+	REACHED a1, ARCH_STAGE_ENTRY
 	addi t0, a1, HART_ROW
 	csrw sscratch, t0
 	lla t0, early_trap
@@ -171,6 +190,7 @@ FUNCTION secondary_high
 	csrw satp, t0
 	/* Everything, also global entries and invalid ones, that this hart may remember. */
 	sfence.vma
+	REACHED tp, ARCH_STAGE_MMU
 	addi t0, tp, HART_ROW
 	csrw sscratch, t0
 	/* sscratch names frame 0 of its boot row */
@@ -179,6 +199,7 @@ FUNCTION secondary_high
 	REG_L sp, HART_BOOT_TOP(tp)
 	mv fp, zero
 	mv ra, zero
+	REACHED tp, ARCH_STAGE_TRAPS
 	mv a1, tp
 	tail secondary_main
 END secondary_high

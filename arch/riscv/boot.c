@@ -44,6 +44,8 @@ noreturn void boot_main(uintptr_t hartid, uintptr_t tree, uint64_t entry_time)
 {
 	struct arch_hart *arch = &boot_hart.arch;
 
+	arch->reached[ARCH_STAGE_ENTRY] = entry_time;
+	arch->reached[ARCH_STAGE_MMU] = arch_time();
 	boot_hart.hartid = hartid;
 	arch->self = &boot_hart;
 	arch->boot = (struct arch_stack){(uintptr_t)boot_stack_base, (uintptr_t)boot_stack_top};
@@ -56,6 +58,7 @@ noreturn void boot_main(uintptr_t hartid, uintptr_t tree, uint64_t entry_time)
 	sbi_init();
 	tree_read(tree);
 	hart_ready();
+	arch->reached[ARCH_STAGE_TRAPS] = arch_time();
 	kernel_main();
 }
 

@@ -98,5 +98,6 @@ void offsets(void)
 	OFFSET(HART_BOOT_BASE, offsetof(struct hart_meta, arch.boot.base));
 	OFFSET(HART_BOOT_TOP, offsetof(struct hart_meta, arch.boot.top));
 	OFFSET(HART_FENCED, offsetof(struct hart_meta, arch.fenced));
+	OFFSET(HART_REACHED, offsetof(struct hart_meta, arch.reached));
 	OFFSET(HART_ROW, offsetof(struct hart_meta, arch.row));
 }

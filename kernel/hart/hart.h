@@ -43,6 +43,17 @@ enum hart_state {
 	HART_FAILED,
 };
 
+/* How far a start has come. Times: hart_stage_time. */
+enum hart_stage {
+	HART_CALLED, /* the firmware was asked to start it */
+	HART_ENTRY,  /* its first instruction in the kernel */
+	HART_MMU,
+	HART_TRAPS,  /* it can take traps */
+	HART_SCHED,  /* it has joined, and takes threads */
+	HART_THREAD, /* the first one runs */
+	HART_STAGES
+};
+
 struct runq;
 struct timerq;
 struct workq;
@@ -101,8 +112,10 @@ struct hart_meta {
 	uint64_t start_called; /* arch_time(): HSM call, arrival, online */
 	uint64_t arrived;
 	uint64_t online_at;
-	atomic_u32 park;  /* enum hart_park: start.h */
-	atomic_u32 asked; /* the firmware has answered to its last start: start.c */
+	uint64_t sched_at, thread_at; /* the last two stages, arch_time() */
+	uint64_t parked_ticks;	      /* from the call to the arrival, of the start to park */
+	atomic_u32 park;	      /* enum hart_park: start.h */
+	atomic_u32 asked;	      /* the firmware has answered to its last start: start.c */
 	struct hart_leave leave;
 	struct hart_stats stats;
 	/* Last: it is long, and what stands before it is used on every switch and interrupt. */
@@ -137,6 +150,17 @@ static inline bool hart_is_online(const struct hart_meta *h)
 }
 
 const char *hart_state_name(enum hart_state s);
+
+/* arch_time() of a stage of its last start, 0: it has not come so far. The boot hart was not
+ * called. For reports. */
+uint64_t hart_stage_time(const struct hart_meta *h, enum hart_stage stage);
+/* The last one that it has reached; HART_CALLED also if nobody has seen it yet. */
+enum hart_stage hart_last_stage(const struct hart_meta *h);
+const char *hart_stage_name(enum hart_stage stage);
+/* A start begins: none is reached. Its starter. */
+void hart_stages_forget(struct hart_meta *h);
+/* arch_time() when the boot stopped waiting for harts, 0: it has not. */
+extern uint64_t hart_boot_went_on;
 
 /* Reads the harts of the tree: who is usable, nr_harts, and which of them boot_hart is. Takes no
  * memory: the others get theirs in kernel/task/bringup.c. Boot hart, once, nothing held, before

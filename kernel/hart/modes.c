@@ -187,8 +187,9 @@ static void say_missing(void)
 		if (atomic_load_u32(&h->state, relaxed) == HART_STARTING)
 			log_warn(
 				"hart %u: hartid %lu was started and is silent: going on, it joins "
-				"when it comes",
-				h->index, (unsigned long)h->hartid);
+				"when it comes; last seen: %s",
+				h->index, (unsigned long)h->hartid,
+				hart_stage_name(hart_last_stage(h)));
 }
 
 static void give_up_missing(void)
@@ -204,8 +205,10 @@ static void give_up_missing(void)
 			what = "was started and did not arrive";
 		}
 		if (what)
-			log_error("hart %u: hartid %lu %s: failed, going on without it", h->index,
-				(unsigned long)h->hartid, what);
+			log_error("hart %u: hartid %lu %s: failed, going on without it; last seen: "
+				  "%s",
+				h->index, (unsigned long)h->hartid, what,
+				hart_stage_name(hart_last_stage(h)));
 	}
 }
 

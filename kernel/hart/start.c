@@ -115,6 +115,7 @@ void start_spare(const struct hart_meta *h)
 
 void start_gone_on(void)
 {
+	hart_boot_went_on = arch_time();
 	atomic_store_bool(&gone_on, true, relaxed);
 }
 
@@ -173,6 +174,7 @@ bool start_issue(struct hart_meta *h, uint32_t from)
 		refused(h, hsm < 0 ? hsm : -EALREADY);
 		return true;
 	}
+	hart_stages_forget(h);
 	h->start_called = arch_time();
 	/* How it went is over. Relaxed, both: it is stopped; published as in arch_hart_start. */
 	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
@@ -259,8 +261,10 @@ int hart_call_back(struct hart_meta *h)
 	uint64_t since = clock_now_ns();
 
 	/* It may come now, if it was called before. */
-	if (!atomic_load_u32(&h->leave.resume, relaxed))
+	if (!atomic_load_u32(&h->leave.resume, relaxed)) {
+		hart_stages_forget(h);
 		h->start_called = arch_time();
+	}
 	if (!atomic_cas_u32(&h->state, &before, HART_STARTING, relaxed))
 		return 0;
 	/* Release: the state before the leave to come. Partner: stay_suspended. */
@@ -295,6 +299,7 @@ void hart_park_if_asked(struct hart_meta *h)
 	if (atomic_load_u32(&h->park, relaxed) != PARK_ASKED)
 		return;
 	h->arrived = arch_time();
+	h->parked_ticks = h->arrived - h->start_called;
 	/* Release: it has arrived. Partner: start_settle_parked. */
 	if (!atomic_cas_u32(&h->park, &asked, PARK_DONE, release))
 		return;

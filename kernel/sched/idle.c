@@ -155,6 +155,8 @@ static void begin_to_run(struct hart_meta *h)
 {
 	begin_to_count(h->runq);
 	sched_hart_accept(h);
+	if (!h->sched_at)
+		h->sched_at = arch_time();
 }
 
 /* Nothing to do as far as this hart knows. SIE off. */

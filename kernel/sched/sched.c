@@ -156,7 +156,11 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 	if (prev != rq->idle && next != rq->idle)
 		return;
 	runq_show_load(rq);
-	if (prev == rq->idle && hart_mask_test(&sched_idle, rq->hart))
+	if (prev != rq->idle)
+		return;
+	if (unlikely(!this_hart_unstable()->thread_at))
+		this_hart_unstable()->thread_at = arch_time();
+	if (hart_mask_test(&sched_idle, rq->hart))
 		hart_mask_atomic_clear(&sched_idle, rq->hart);
 }
 

@@ -5,12 +5,14 @@
 #include "kernel/mm/kmalloc.h"
 #include "kernel/mm/stack.h"
 #include "kernel/sched/sched.h"
+#include "kernel/shell/cmd_bringup.h"
 #include "kernel/shell/command.h"
 #include "kernel/shell/shell.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 #include "lib/errno.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 
 /* What a thread had used when the sample was taken. */
 struct sample {
@@ -22,6 +24,8 @@ static void hart_line(const struct hart_meta *h);
 
 static int cmd_harts(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "-t") == 0)
+		return bringup_report(argc, argv);
 	if (shell_max_args(argc, argv, 1))
 		return -EINVAL;
 	shell_printf("hart  hartid  state     load  up-after-us  thread            isa\n");
@@ -29,7 +33,7 @@ static int cmd_harts(int argc, char **argv)
 		hart_line(h);
 	return 0;
 }
-SHELL_COMMAND(harts, "harts", "a line for each hart", cmd_harts);
+SHELL_COMMAND(harts, "harts [-t [--csv]]", "a line for each hart; -t: how it came up", cmd_harts);
 
 static void hart_line(const struct hart_meta *h)
 {

@@ -51,6 +51,31 @@ KTEST(hart, arrivals_follow_starts)
 	}
 }
 
+KTEST(hart, stages_follow_each_other)
+{
+	for_each_hart(h) {
+		uint64_t before = h == &boot_hart ? 0 : hart_stage_time(h, HART_CALLED);
+		enum hart_stage first = HART_ENTRY;
+
+		if (!hart_is_online(h))
+			continue;
+		/* One that came out of a retentive suspension was nowhere before the scheduler. */
+		if (!hart_stage_time(h, HART_ENTRY)) {
+			first = HART_SCHED;
+			ktest_check(!hart_stage_time(h, HART_MMU), "hart %u", h->index);
+			ktest_check(!hart_stage_time(h, HART_TRAPS), "hart %u", h->index);
+		}
+		for (enum hart_stage s = first; s <= HART_SCHED; s++) {
+			uint64_t at = hart_stage_time(h, s);
+
+			ktest_check(
+				at && at >= before, "hart %u: %s", h->index, hart_stage_name(s));
+			before = at;
+		}
+		ktest_check(hart_last_stage(h) >= HART_SCHED, "hart %u", h->index);
+	}
+}
+
 static atomic_u32 ran;
 
 static void count_on(void *arg)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """How harts are brought up: the modes, and boot arguments that are no good."""
+import os
 import re
 
 import pytest
 
-from guest import EXIT, PATIENT, Shell, run
+import children
+from guest import EXIT, LAST_RESORT, PATIENT, ROOT, Shell, run
 from test_boot import online
 
 
@@ -101,3 +103,52 @@ def test_good_boot_arguments_are_not_named():
     got = boot("harts=tree,0-1 maxharts=2 loglevel=2 color=0 watchdog=0 relax=turn lockchaos=1",
                smp=2)
     assert "of no use" not in got.text, got.text
+
+
+def test_report_tells_the_stages_of_every_hart_in_order_and_fits_a_terminal():
+    # After that test each has run a thread.
+    got = boot("harts=tree", "test hart.every_online; harts -t; harts -t --csv", smp=8)
+    rows = [line.split(",") for line in got.lines(r"^bringup,(\d.*)$")]
+    assert [int(r[0]) for r in rows] == list(range(8)), got.text
+    for row in rows:
+        # Of the boot hart: no call; its first instruction is the beginning of all time.
+        times = [int(t) for t in row[5:11] if t]
+        assert len(times) == (5 if row[2] == "1" else 6) and times == sorted(times), row
+        assert row[3:5] == ["online", "tree"]
+    bars = got.lines(r"^ +\d+ \|([^|]*)\|$")
+    assert len(bars) == 8 and {len(b) for b in bars} == {86}, got.text
+    assert all(re.fullmatch(r"\.*f?f*e*m*t*=*#*-*", b) for b in bars), got.text
+    report = got.text[got.text.index("hart  hartid  state       start-us"):]
+    report = report[:report.index("bringup,")]
+    said = [l for l in report.splitlines() if not l.startswith("[")]
+    assert max(map(len, said)) <= 100, report
+
+
+def test_a_stopped_hart_that_parked_and_one_that_never_started_are_told_apart():
+    got = boot("harts=lazy,0 maxharts=1", "harts -t --csv", smp=2)
+    rows = [line.split(",") for line in got.lines(r"^bringup,(\d.*)$")]
+    parked = next(r for r in rows if r[2] == "0")
+    assert parked[3] == "stopped" and parked[8] and not parked[9] and int(parked[11]) > 0, rows
+    got = boot("harts=cold maxharts=1", "harts -t; harts -t --csv", smp=2)
+    rows = [line.split(",") for line in got.lines(r"^bringup,(\d.*)$")]
+    cold = next(r for r in rows if r[2] == "0")
+    assert cold[3] == "offline" and not any(cold[5:11]) and cold[11] == "0", rows
+    assert "no hart was started at boot" in got.text, got.text
+
+
+def test_the_sweep_draws_its_plot_and_leaves_the_data_beside_it(tmp_path):
+    env = dict(os.environ, SMP="1..2")
+    done = children.run([str(ROOT / "tests" / "bench" / "bringup"), str(tmp_path)], LAST_RESORT,
+                        env=env)
+    assert done.returncode == 0, done.stdout
+    boots = (tmp_path / "boots.csv").read_text().split()
+    assert [b.split(",")[:2] for b in boots] == [
+        [mode, n] for mode in ("parallel", "sequential", "tree", "lazy", "cold") for n in "12"]
+    assert all(float(b.split(",")[2]) > 0 for b in boots), boots
+    assert all(bool(b.split(",")[3]) == (b.split(",")[1] == "2") for b in boots), boots
+    assert "<svg" in (tmp_path / "bringup.svg").read_text()
+    assert (tmp_path / "bringup.png").read_bytes().startswith(b"\x89PNG")
+    env["SMP"] = "4..2"
+    done = children.run([str(ROOT / "tests" / "bench" / "bringup"), str(tmp_path)], LAST_RESORT,
+                        env=env)
+    assert done.returncode == 2 and "SMP=4..2" in done.stdout, done.stdout

@@ -20,6 +20,7 @@
 #define ARCH_TYPES_H
 
 #include "arch/layout.h"
+#include "arch/stage.h"
 #include "lib/types.h"
 
 /* A physical address: so many bits of it fit into an entry of a page table. */
@@ -95,8 +96,10 @@ struct arch_hart {
 	struct arch_stack emergency; /* faults whose sp cannot be trusted */
 	struct arch_stack boot;	     /* boot and idle */
 	uintptr_t fenced;	     /* newest stack generation that this hart's TLB knows */
-	unsigned nested;	     /* traps that found no frame left */
-	unsigned spurious_count;     /* faults at spurious_pc on spurious_va since a flush */
+	/* arch_time() of the stages of its last start, 0: not reached. The starter clears them. */
+	uint64_t reached[ARCH_STAGES];
+	unsigned nested;	 /* traps that found no frame left */
+	unsigned spurious_count; /* faults at spurious_pc on spurious_va since a flush */
 	uintptr_t spurious_pc, spurious_va;
 	struct frame_row row; /* the boot row: owner while booting, switching and idle */
 };
