@@ -2,9 +2,9 @@
 """Altered device trees, and what the kernel makes of each: the table that test_trees.py boots.
 
 A row starts from the tree of QEMU's machine with `smp` harts and ends with `status`. What it says
-matches every regular expression of `said`, and none of `unsaid`. `online` harts are online in the
-end. A row `spoilt=N` has a hart N that the kernel does not use, unless the firmware happened to
-pick that very hart to boot on: then it runs, whatever the tree says, and the log says so.
+matches every regular expression of `said`. `online` harts are online in the end. A row `spoilt=N`
+has a hart N that the kernel does not use, unless the firmware happened to pick that very hart to
+boot on: then it runs, whatever the tree says, and the log says so.
 """
 import re
 
@@ -17,9 +17,9 @@ NO_SHELL = "EXIT_NO_SHELL"
 
 
 class Row:
-    def __init__(self, name, alter, *said, status=RUNS, smp=2, online=None, spoilt=None, unsaid=(),
+    def __init__(self, name, alter, *said, status=RUNS, smp=2, online=None, spoilt=None,
                  machine=None, commands="harts; mem", options=None):
-        self.name, self.alter, self.said, self.unsaid = name, alter, said, unsaid
+        self.name, self.alter, self.said = name, alter, said
         self.status, self.smp, self.online, self.spoilt = status, smp, online, spoilt
         self.machine, self.commands, self.options = machine or smp, commands, options or {}
 
@@ -272,7 +272,7 @@ DEVICES = [
 
 REST = [
     Row("model_of_keys", value("/", "model", "[61 1b 5b 33 31 6d 0a 62 00]"),
-        r"machine: a\?\[31m\?b,", unsaid=("\x1b",)),
+        r"machine: a\?\[31m\?b,"),
     Row("no_model", drop("/", "model"), r"machine: ,"),
     Row("nested_deeply", node("deep { " * 40 + "}; " * 40), online=2),
     Row("large", node("large { bytes = [%s]; };" % ("5a" * 1000000)), online=2),

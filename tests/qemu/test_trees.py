@@ -44,8 +44,6 @@ def test_altered(row, originals, tmp_path):
     assert got.status == EXIT[row.status], got.text
     for pattern in row.said:
         assert re.search(pattern, got.text, re.M), f"no {pattern} in:\n{got.text}"
-    for words in row.unsaid:
-        assert words not in got.text, got.text
     refusals = got.lines(REFUSAL)
     assert len(refusals) == (row.status == alterations.REFUSED), got.text
     if row.status == alterations.RUNS:
@@ -76,13 +74,6 @@ def test_hart_that_never_comes_does_not_hold_the_prompt_back(originals, tmp_path
         assert online(wait_online(shell, 3)) == 3
         while "hartid 3 was started and did not arrive: failed" not in shell.text:
             shell.read()
-        assert shell.end("poweroff") == EXIT["EXIT_OK"]
-
-
-def test_tree_without_arguments_ends_at_the_prompt(originals, tmp_path):
-    dtb = tree.build(tmp_path, tree.remove(originals(2), "chosen"))
-    with Shell(smp=2, dtb=dtb, append="") as shell:
-        assert "boot arguments: (none)" in shell.text
         assert shell.end("poweroff") == EXIT["EXIT_OK"]
 
 
