@@ -132,8 +132,11 @@ static void long_handle(void *arg)
 	atomic_store_u32(&inside, 2, release);
 }
 
+/* Made before the handler runs, which may keep a hart from what making a thread asks of it. */
 static void unregister_body(void *arg unused_arg)
 {
+	while (!counted(&inside))
+		sched_yield();
 	atomic_store_u32(&begun, 1, release);
 	irq_unregister(alarm.source);
 	atomic_store_u32(&gone, counted(&inside), release);
