@@ -97,7 +97,8 @@ void sched_place(struct thread *t, unsigned to, enum placing how);
 /* Queues `t`, whose rq is `rq`. Returns index + 1 of a hart that sched_tell must be told of once
  * the lock is free, 0: none. */
 unsigned sched_enqueue(struct runq *rq, struct thread *t, enum placing how) REQUIRES(&rq->lock);
-/* `rq` has queued threads: idle harts may look. Returns like sched_enqueue whom to tell of `t`. */
+/* `t` waits in `rq`: idle harts may look, and for a real-time one its own hart looks for another
+ * hart. Returns like sched_enqueue whom to tell of it. */
 unsigned sched_offer(struct runq *rq, const struct thread *t) REQUIRES(&rq->lock);
 /* Up to two harts, index + 1 each. */
 #define TELL_SECOND 16
@@ -141,7 +142,7 @@ static inline void sched_arm_tick(struct runq *rq, uint64_t now) REQUIRES(&rq->l
 		sched_arm_tick_slow(rq, end);
 }
 
-/* Keeps sched_running_rt up with curr. */
+/* Keeps sched_running_rt up with curr. Sets AFTER_PULL if the hart is free for one that waits. */
 void sched_show_rt_slow(struct runq *rq) REQUIRES(&rq->lock);
 static inline void sched_show_rt(struct runq *rq) REQUIRES(&rq->lock)
 {

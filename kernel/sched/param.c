@@ -24,15 +24,11 @@ void sched_set_pi_hook(void (*fn)(struct thread *t))
 static unsigned look_again(struct runq *rq) REQUIRES(&rq->lock)
 {
 	const struct thread *best = runq_first(rq);
-	bool was_rt = rq->rt_shown;
 
 	sched_show_rt(rq);
-	/* It runs no real-time thread any more: one that waits elsewhere may come, as after a
-	 * switch. */
-	if (was_rt && !rq->rt_shown && sched_rt_waits()) {
-		rq->after |= AFTER_PULL;
+	/* It runs no real-time thread any more: one that waits elsewhere may come. */
+	if (rq->after & AFTER_PULL)
 		return sched_ask(rq);
-	}
 	if (best && (runq_goes_first(best, rq->curr) || runq_wants_tick(rq)))
 		return sched_ask(rq);
 	return 0;

@@ -15,10 +15,8 @@
  *
  * Real-time threads. One that has to make room, or that waits behind another one as a hart decides,
  * or as its own priority or affinity changes, goes to a hart that runs a fair one; a hart that ends
- * running a real-time thread, also as that one's priority changes, pulls one that waits elsewhere.
- * Both look at masks without a lock in common: a thread that begins to wait just while the last
- * hart frees itself may wait for the next change. Among several priorities there is no order over
- * all harts, only on each.
+ * running a real-time thread, or being promised to one, pulls one that waits elsewhere. Among
+ * several priorities there is no order over all harts, only on each.
  *
  * In transit. To change queues a thread is first claimed under its queue's lock (out of the queue,
  * or out of its sleep: READY, on_rq false, curr of no queue), then placed under both locks. In
@@ -36,6 +34,16 @@
  * it later finds the thread; one that took it earlier and found nothing cleared the bit under that
  * lock (so it was not shown), or found others and has work. A bit of sched_idle is cleared by
  * whoever wakes that hart, so that two wakers choose two harts.
+ *
+ * No real-time thread waiting beside a hart that runs a fair one: the same protocol, its sets being
+ * sched_running_rt and waiting_rt.
+ *   A hart that frees itself   clears its bit of sched_running_rt (AMO), then looks at waiting_rt
+ *                              and takes the lock of each queue in it (AFTER_PULL).
+ *   Who queues one behind      under the queue's lock: sets the bit of waiting_rt (AMO) unless it
+ *   another one                is set already, then looks at sched_running_rt, and if there is a
+ *                              hart for it has its own hart push it (AFTER_PUSH).
+ * Either look may be out of date the other way: then a pull finds nothing, or a push leaves all
+ * where it is.
  */
 #include "kernel/hart/topology.h"
 #include "kernel/sched/internal.h"
@@ -213,19 +221,9 @@ static void show_queued(struct runq *rq, const struct thread *t) REQUIRES(&rq->l
 		/* Partner: the idle hart's AMO on sched_idle, before it looks here. */
 		hart_mask_atomic_set(&sched_queued, rq->hart);
 	}
+	/* Only under this lock does the bit change. */
 	if (runq_is_rt(t) && !hart_mask_test(&waiting_rt, rq->hart))
 		hart_mask_atomic_set(&waiting_rt, rq->hart);
-}
-
-unsigned sched_offer(struct runq *rq, const struct thread *t)
-{
-	unsigned hart;
-
-	show_queued(rq, t);
-	if (likely(!masks_meet(&sched_idle, &t->affinity)))
-		return 0;
-	hart = claim_idle(&t->affinity, rq->hart);
-	return hart < CONFIG_MAX_HARTS ? hart + 1 : 0;
 }
 
 unsigned sched_ask(struct runq *rq)
@@ -236,6 +234,23 @@ unsigned sched_ask(struct runq *rq)
 		return rq->hart + 1;
 	here->need_resched = true;
 	return 0;
+}
+
+unsigned sched_offer(struct runq *rq, const struct thread *t)
+{
+	unsigned hart;
+
+	show_queued(rq, t);
+	if (unlikely(masks_meet(&sched_idle, &t->affinity))) {
+		hart = claim_idle(&t->affinity, rq->hart);
+		if (hart < CONFIG_MAX_HARTS)
+			return hart + 1;
+	}
+	/* After the bit of waiting_rt. Partner: sched_show_rt_slow. */
+	if (likely(!runq_is_rt(t)) || !sched_rt_elsewhere(rq, t))
+		return 0;
+	rq->after |= AFTER_PUSH;
+	return sched_ask(rq);
 }
 
 /* t goes before curr, which is asked to leave. Returns whom to tell. */

@@ -81,10 +81,15 @@ void sched_arm_tick_slow(struct runq *rq, uint64_t end)
 void sched_show_rt_slow(struct runq *rq)
 {
 	rq->rt_shown = runq_is_rt(rq->curr);
-	if (rq->rt_shown)
+	if (rq->rt_shown) {
 		hart_mask_atomic_set(&sched_running_rt, rq->hart);
-	else
-		hart_mask_atomic_clear(&sched_running_rt, rq->hart);
+		return;
+	}
+	hart_mask_atomic_clear(&sched_running_rt, rq->hart);
+	/* After that AMO. Partner: sched_offer; place.c says how. Also where no real-time thread
+	 * ran: the hart was promised to one that went elsewhere before it came to it. */
+	if (sched_rt_waits())
+		rq->after |= AFTER_PULL;
 }
 
 /* ---- The decision ---------------------------------------------------------------------------- */
@@ -149,8 +154,6 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 {
 	rq->curr = next;
 	sched_show_rt(rq);
-	if (runq_is_rt(prev) && !runq_is_rt(next) && sched_rt_waits())
-		rq->after |= AFTER_PULL;
 	if (runq_is_rt(next) && rq->nr_queued != rq->nr_fair)
 		rq->after |= AFTER_PUSH;
 	if (prev != rq->idle && next != rq->idle)
@@ -235,7 +238,7 @@ static inline __attribute__((always_inline)) struct thread *decide(
 	if (why == SWITCH_YIELD ? best->prio_effective < prev->prio_effective
 				: !runq_goes_first(best, prev)) {
 		/* It was queued to take over, and does not: nobody has heard of it yet. */
-		if (unlikely(!rq->queued_shown))
+		if (unlikely(!rq->queued_shown) || runq_is_rt(best))
 			offer_left(rq, best);
 		return prev;
 	}

@@ -2,7 +2,7 @@
 /* Real-time threads that are queued behind a better one while other harts run fair threads: one
  * that becomes real-time as it waits, as an owner does that inherits, the second of two that come,
  * one that was bound until then; and one that waits as another hart's thread ends being real-time,
- * as an owner does whose inheritance ends. */
+ * as an owner does whose inheritance ends, or as what a hart was promised to goes elsewhere. */
 #include "kernel/hart/call.h"
 #include "kernel/lock/relax.h"
 #include "tests/kernel/sched_util.h"
@@ -11,9 +11,10 @@
 #define PRIO_HIGH 60
 #define PRIO_RAISED 50
 #define PRIO_LOW 40
+#define PRIO_LOWEST 30
 
 static struct {
-	atomic_u32 spinning, stop, left;
+	atomic_u32 spinning, stop, left, hear;
 	unsigned home; /* the hart that the raised one is to leave */
 } raise;
 
@@ -140,6 +141,55 @@ static void lower_elsewhere(struct thread **made, unsigned *n)
 	must_leave();
 }
 
+/* Its hart hears nothing before it is told. */
+static void spin_deaf(void *arg unused_arg)
+{
+	irq_off();
+	atomic_add_u32(&raise.spinning, 1, release);
+	while (!is_set(&raise.hear) && !is_set(&raise.stop))
+		relax();
+	irq_on();
+	while (!is_set(&raise.stop))
+		relax();
+}
+
+static bool let_wait(struct thread **made, unsigned *n, struct thread *t)
+{
+	if (!t)
+		return false;
+	thread_run(t);
+	made[(*n)++] = t;
+	return true;
+}
+
+/*
+ * A real-time thread comes to the deaf hart, which counts as taken by it; a second one waits
+ * elsewhere; the first leaves before its hart has looked. Then nothing happens on any hart but that
+ * this one hears of it, and goes on with the fair thread that it had.
+ */
+static void break_promise(struct thread **made, unsigned *n)
+{
+	unsigned deaf = online_hart(0), elsewhere = online_hart(2);
+	struct hart_mask only = only_hart(elsewhere);
+	struct thread *promised, *waits;
+
+	made[*n] = create_rt_on(deaf, "deaf", spin_deaf, PRIO_FAIR);
+	if (!run_spinner(made[*n]))
+		return;
+	++*n;
+	raise.home = elsewhere;
+	promised = create_rt_on(deaf, "promised", spin_until_stopped, PRIO_LOWEST);
+	if (!let_wait(made, n, promised))
+		return;
+	waits = create_rt_on(elsewhere, "raised", spin_until_elsewhere, PRIO_LOWEST);
+	if (!let_wait(made, n, waits))
+		return;
+	let_go(waits);
+	ktest_check(!sched_set_affinity(promised, &only));
+	atomic_store_u32(&raise.hear, 1, release);
+	must_leave();
+}
+
 /* In a handler of the hart: neither runs before both are there. */
 static void run_both(void *arg)
 {
@@ -172,7 +222,7 @@ static void run_two_at_once(struct thread **made, unsigned *n)
 /* The other harts run threads of `prio`; the test is on one of them. */
 static void with_all_harts_busy(unsigned prio, void (*body)(struct thread **made, unsigned *n))
 {
-	struct thread *made[CONFIG_MAX_HARTS + 2];
+	struct thread *made[CONFIG_MAX_HARTS + 3];
 	unsigned n = 0;
 
 	if (ktest_harts() < 2) {
@@ -182,6 +232,7 @@ static void with_all_harts_busy(unsigned prio, void (*body)(struct thread **made
 	atomic_store_u32(&raise.spinning, 0, relaxed);
 	atomic_store_u32(&raise.stop, 0, relaxed);
 	atomic_store_u32(&raise.left, 0, relaxed);
+	atomic_store_u32(&raise.hear, 0, relaxed);
 	raise.home = online_hart(0);
 	pin_to(online_hart(1));
 	if (occupy_the_others(made, &n, prio))
@@ -206,13 +257,24 @@ KTEST(sched, let_go_behind_a_better_one_it_takes_a_hart_from_a_fair_one)
 	with_all_harts_busy(PRIO_FAIR, unbind_behind_real_time);
 }
 
-KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_whose_thread_is_lowered)
+/* The test's own thread is a real-time one, too: its naps free no hart. */
+static void with_real_time_everywhere(void (*body)(struct thread **made, unsigned *n))
 {
 	if (ktest_harts() < 3) {
 		ktest_skip("needs three harts");
 		return;
 	}
 	sched_set_priority(current_thread(), SCHED_FIFO, PRIO_TEST);
-	with_all_harts_busy(PRIO_LOW, lower_elsewhere);
+	with_all_harts_busy(PRIO_LOW, body);
 	sched_set_priority(current_thread(), SCHED_FAIR, PRIO_FAIR);
+}
+
+KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_whose_thread_is_lowered)
+{
+	with_real_time_everywhere(lower_elsewhere);
+}
+
+KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_that_was_promised_to_another)
+{
+	with_real_time_everywhere(break_promise);
 }
