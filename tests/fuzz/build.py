@@ -9,20 +9,15 @@ import concurrent.futures
 import os
 import re
 
-import children
+import building
+from building import Broken, call, mutate, object_of
 
-LAST_RESORT = 900	# seconds for one call of a compiler
 OUT = "build/fuzz"
 FDT = "build/third-party/libfdt/include"
 LIBFDT = ["fdt", "fdt_ro", "fdt_rw", "fdt_sw", "fdt_wip", "fdt_addresses", "fdt_check",
           "fdt_strerror", "fdt_empty_tree"]
 # Small tables are full sooner. Checks and statistics of locks are no matter of trees.
 CONFIG = OUT + "/config.h"
-SMALL = """\
-#include "generated/autoconf.h"
-#undef CONFIG_MAX_HARTS
-#define CONFIG_MAX_HARTS 8
-"""
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 COVER = "-fsanitize=fuzzer-no-link"
 FLAGS = ["-std=gnu17", "-O1", "-gline-tables-only", "-fno-strict-aliasing",
@@ -31,17 +26,6 @@ FLAGS = ["-std=gnu17", "-O1", "-gline-tables-only", "-fno-strict-aliasing",
          "-Itests/host/include", "-I.", "-isystem", FDT]
 # Ours beside libc's: memcpy becomes lib_memcpy, and so on.
 RENAMED = ("lib/string.c", "lib/printf.c")
-
-
-class Broken(Exception):
-    """A tool did not do its work; the text says which."""
-
-
-def call(words):
-    done = children.run(words, LAST_RESORT)
-    if done.returncode:
-        raise Broken("%s\n%s" % (" ".join(words), done.stdout))
-    return done.stdout
 
 
 def sources(program):
@@ -94,10 +78,6 @@ def is_kernel(source):
     return not source.startswith("tests/")
 
 
-def object_of(folder, source):
-    return "%s/%s.o" % (folder, os.path.splitext(source)[0].replace("/", "_"))
-
-
 def link(program, objects, out):
     """objects: {source: object file}, libfdt among them."""
     whole, script = out + ".kernel.o", out + ".ld"
@@ -128,13 +108,6 @@ def build(program, jobs=2):
     return out
 
 
-def mutate(text, where, old, new, times=1):
-    """The text with `old`, which must be there `times` times, replaced."""
-    if text.count(old) != times:
-        raise Broken("%s has this %d times, not %d:\n%s" % (where, text.count(old), times, old))
-    return text.replace(old, new)
-
-
 def build_mutant(program, name, path, old, new):
     """The program with one source changed; the rest is the good one's."""
     folder = "%s/mutants/%s" % (OUT, name)
@@ -147,9 +120,4 @@ def build_mutant(program, name, path, old, new):
 
 
 def configure():
-    os.makedirs(OUT + "/generated", exist_ok=True)
-    call(["/usr/bin/python3", "configs/autoconf.py", "configs/Kconfig", OUT + "/.config",
-          OUT + "/generated", "--defconfig", "configs/perf_defconfig"])
-    if not os.path.exists(CONFIG) or open(CONFIG).read() != SMALL:
-        with open(CONFIG, "w") as f:
-            f.write(SMALL)
+    building.configure(OUT)

@@ -104,43 +104,52 @@ static int any_node(const void *fdt)
 	return node < 0 ? 0 : node;
 }
 
-/* A property of any node; NULL if that has none. The value is copied. */
-static const char *any_prop(const void *fdt, int *node, char value[PROP_MAX], int *len)
+/* Some property of some node; its name and its value are copies. */
+static struct {
+	char name[64], value[PROP_MAX];
+	int node, len;
+} prop;
+
+static bool copy_prop(const void *fdt, int at)
 {
 	const char *name = NULL;
-	const void *data;
+	const void *data = fdt_getprop_by_offset(fdt, at, &name, &prop.len);
+
+	if (!data || strlen(name) >= sizeof(prop.name))
+		return false;
+	strcpy(prop.name, name);
+	prop.len = MIN(prop.len, PROP_MAX);
+	memcpy(prop.value, data, (size_t)prop.len);
+	return true;
+}
+
+/* Returns false if the node that was picked has none. */
+static bool any_prop(const void *fdt)
+{
 	int at, n = 0;
 
-	*node = any_node(fdt);
-	fdt_for_each_property_offset(at, fdt, *node) n++;
+	prop.node = any_node(fdt);
+	fdt_for_each_property_offset(at, fdt, prop.node) n++;
 	n = (int)pick((unsigned)n);
-	fdt_for_each_property_offset(at, fdt, *node)
+	fdt_for_each_property_offset(at, fdt, prop.node)
 	{
-		if (n--)
-			continue;
-		data = fdt_getprop_by_offset(fdt, at, &name, len);
-		if (!data)
-			return NULL;
-		*len = MIN(*len, PROP_MAX);
-		memcpy(value, data, (size_t)*len);
-		return name;
+		if (!n--)
+			return copy_prop(fdt, at);
 	}
-	return NULL;
+	return false;
 }
 
 static void change_value(void *fdt)
 {
-	static char value[PROP_MAX], copy[64];
-	const char *name;
-	int node, len;
+	char *value = prop.value;
+	int len;
 
-	name = any_prop(fdt, &node, value, &len);
-	if (!name || strlen(name) >= sizeof(copy))
+	if (!any_prop(fdt))
 		return;
-	strcpy(copy, name);
+	len = prop.len;
 	switch (pick(6)) {
 	case 0:
-		fdt_delprop(fdt, node, copy);
+		fdt_delprop(fdt, prop.node, prop.name);
 		return;
 	case 1: /* shorter */
 		len = (int)pick((unsigned)len + 1);
@@ -159,7 +168,7 @@ static void change_value(void *fdt)
 			fdt32_st(value + pick((unsigned)len / 4) * 4, cell());
 		break;
 	}
-	fdt_setprop(fdt, node, copy, value, len);
+	fdt_setprop(fdt, prop.node, prop.name, value, len);
 }
 
 static void set_string(void *fdt)
@@ -189,15 +198,8 @@ static void set_number(void *fdt)
 /* A property somewhere else. */
 static void move_prop(void *fdt)
 {
-	static char value[PROP_MAX], copy[64];
-	const char *name;
-	int node, len;
-
-	name = any_prop(fdt, &node, value, &len);
-	if (!name || strlen(name) >= sizeof(copy))
-		return;
-	strcpy(copy, name);
-	fdt_setprop(fdt, any_node(fdt), copy, value, len);
+	if (any_prop(fdt))
+		fdt_setprop(fdt, any_node(fdt), prop.name, prop.value, prop.len);
 }
 
 /* A node with its properties once more, beside it or elsewhere. */

@@ -9,35 +9,19 @@ import concurrent.futures
 import os
 import re
 
-import children
+import building
+from building import Broken, call, mutate, object_of
 
-LAST_RESORT = 900	# seconds for one call of a compiler
 OUT = "build/verify"
 HARTS = {"threads": 4, "relacy": 3}
 # The configuration is `perf`, in which checks and statistics are compiled out: each of their
 # accesses is one more that could order what should be ordered by the lock.
 CONFIG = OUT + "/config.h"
-FEW_HARTS = """\
-#include "generated/autoconf.h"
-#undef CONFIG_MAX_HARTS
-#define CONFIG_MAX_HARTS 8
-"""
 DEFINES = ["-I" + OUT, "-include", CONFIG]
 FLAGS = ["-std=gnu17", "-O1", "-g", "-fno-strict-aliasing", "-fno-omit-frame-pointer", "-fno-pie",
          "-Wall", "-Wextra", "-Werror", "-Wno-tsan", "-Wno-unknown-pragmas"]
 INCLUDES = ["-Itests/verify/include", "-Itests/host/include", "-I."]
 TSAN = "-fsanitize=thread"
-
-
-class Broken(Exception):
-    """A tool did not do its work; the text says which."""
-
-
-def call(words):
-    done = children.run(words, LAST_RESORT)
-    if done.returncode:
-        raise Broken("%s\n%s" % (" ".join(words), done.stdout))
-    return done.stdout
 
 
 def sources(program):
@@ -50,10 +34,6 @@ def sources(program):
             m = re.match(r" \* Sources: (.*)", line)
             found += [s for s in (m.group(1).split() if m else []) if s not in found]
     return found
-
-
-def object_of(folder, source):
-    return "%s/%s.o" % (folder, os.path.splitext(source)[0].replace("/", "_"))
 
 
 def compile_c(source, out, harts, extra=(), includes=()):
@@ -106,13 +86,6 @@ def build_program(program, tool):
     return folder + "/program"
 
 
-def mutate(text, where, old, new, times=1):
-    """The text with `old`, which must be there `times` times, replaced."""
-    if text.count(old) != times:
-        raise Broken("%s has this %d times, not %d:\n%s" % (where, text.count(old), times, old))
-    return text.replace(old, new)
-
-
 def build_mutant(program, tool, name, edit):
     """The program with one source changed; the rest is taken from the good one."""
     path = edit[0]
@@ -134,18 +107,10 @@ def build_mutant(program, tool, name, edit):
     return folder + "/program"
 
 
-def configure():
-    os.makedirs(OUT + "/generated", exist_ok=True)
-    call(["/usr/bin/python3", "configs/autoconf.py", "configs/Kconfig", OUT + "/.config",
-          OUT + "/generated", "--defconfig", "configs/perf_defconfig"])
-    with open(CONFIG, "w") as f:
-        f.write(FEW_HARTS)
-
-
 def prepare(pairs, jobs):
     """What the runs of `pairs` (subject, tool) need before they begin."""
     pairs = sorted((s, t) for s, t in pairs if t != "spin")
-    configure()
+    building.configure(OUT)
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         list(pool.map(build_machine, sorted({t for _, t in pairs})))
         list(pool.map(lambda p: build_program(*p), pairs))
