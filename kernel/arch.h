@@ -92,6 +92,9 @@ int arch_hart_state(uintptr_t hartid);
  * everything was moved away. Returns only on failure (-Exxx); the hart's timer is silent then:
  * timer_hart_forget. */
 int arch_hart_stop(void);
+/* The same for a hart that has faulted and takes part in nothing, in whatever state it is; if the
+ * firmware refuses it sleeps for ever. SIE off. */
+noreturn void arch_hart_die(void);
 /*
  * Suspends this hart until a software interrupt is pending, or for no reason; no other interrupt
  * ends it. As for arch_hart_stop; the timer is silent afterwards. Retentive: returns 0 then.

@@ -6,8 +6,9 @@
  * physical address (R and X), so that the instruction after satp is written exists.
  *
  * From a trap's point of view: sscratch names the first frame of a boot row before stvec is set.
- * With paging off stvec is early_trap, which needs neither; the firmware's value of stvec is
- * _start, with which a fault would begin the boot again and again in silence.
+ * Before that stvec is early_trap, or secondary_trap, which need neither; the firmware's value of
+ * stvec is where it lets the hart go, with which a fault would begin the way again and again in
+ * silence.
  *
  *   boot hart:    _start -> (boot_early, C, paging off) -> boot_high -> boot_main -> kernel_main
  *   other harts:  secondary_start -> secondary_high -> secondary_main -> hart_main
@@ -103,6 +104,19 @@ stray_hart:
 1:	wfi
 	j 1b
 
+/*
+ * A fault of any other hart before it has frames and a stack for traps: it stops itself. Whoever
+ * started it sees it STOPPED, and how far it had come (kernel/hart/start.c). Nothing is known of
+ * the registers, paging may be on or off, no memory is used.
+ */
+FUNCTION secondary_trap
+	csrw sie, zero
+	/* The stages that it has noted before the firmware says STOPPED. Partner: the fence in
+	 * start_repeat_if_lost. */
+	fence rw, orw
+	j stray_hart
+END secondary_trap
+
 	/* In .data: .bss is cleared after the claim. */
 	.pushsection .data, "aw"
 	.balign 4
@@ -145,7 +159,7 @@ FUNCTION secondary_start
 	REACHED a1, ARCH_STAGE_ENTRY
 	addi t0, a1, HART_ROW
 	csrw sscratch, t0
-	lla t0, early_trap
+	lla t0, secondary_trap
 	csrw stvec, t0
 	REG_L tp, HART_SELF(a1)
 	/* a0 hartid, tp virtual address of the hart_meta, of no use before paging is on */
@@ -186,6 +200,9 @@ END boot_high
 
 /* Other hart, early page tables. a0 hartid, tp its hart_meta. */
 FUNCTION secondary_high
+	/* The same code at its link address, which the kernel's own tables map too. */
+	lla t0, secondary_trap
+	csrw stvec, t0
 	REG_L t0, kernel_satp
 	csrw satp, t0
 	/* Everything, also global entries and invalid ones, that this hart may remember. */

@@ -83,6 +83,16 @@ int arch_hart_stop(void)
 	return r.error ? sbi_errno(r.error) : -EIO;
 }
 
+noreturn void arch_hart_die(void)
+{
+	csr_write(sie, 0);
+	/* As in arch_hart_stop. */
+	__asm__ volatile("fence rw, orw" : : : "memory");
+	sbi_call(SBI_HSM, HSM_STOP, 0, 0, 0);
+	for (;;)
+		arch_idle_wait();
+}
+
 int arch_hart_suspend(bool retentive)
 {
 	struct hart_meta *h = arch_lock_hart();

@@ -31,7 +31,8 @@ void hart_set_nap(void (*nap)(uint64_t ns));
 /*
  * Starts a hart that is STOPPED or FAILED, and waits for it: 0, it is ONLINE; or the firmware's
  * refusal, it is where it was; or -EBUSY, the firmware is still stopping it, it is where it was; or
- * -ETIMEDOUT, it is FAILED and may still come. The same for one that is SUSPENDED, which may have
+ * -ETIMEDOUT, it is FAILED and may still come; or -EFAULT, it is FAILED, for it died before it
+ * joined. The same for one that is SUSPENDED, which may have
  * FAILED on its way there or back. Thread, may sleep, under the lock of the life of harts.
  */
 int hart_bring_up(struct hart_meta *h);
@@ -42,6 +43,11 @@ void hart_open(struct hart_meta *h);
 /* First thing of a hart that was started: if it is asked to, it stops and does not return. SIE off.
  */
 void hart_park_if_asked(struct hart_meta *h);
+/* It takes part in nothing yet, so a fault of it harms nobody else: it may stop for it. On it. */
+bool hart_may_die(const struct hart_meta *h);
+/* It was given up, and is in the kernel, or on its way, in the firmware's eyes: nothing can be done
+ * but wait. Either. */
+bool hart_is_hung(const struct hart_meta *h);
 /* After it has joined: starts those that are below it in the tree, while the boot brings harts up
  * by one. SIE off, or the boot thread. */
 void hart_start_children(const struct hart_meta *h);

@@ -117,8 +117,10 @@ static void start_round(void)
 {
 	unsigned i;
 
+	/* One that has parked is ready when it stands still. */
 	for_each_hart_in_mask(i, &due)
-		start_if_in(&due, harts[i]);
+		if (start_settle_parked(harts[i]))
+			start_if_in(&due, harts[i]);
 }
 
 /* Some hart is still to come. The order of the looks is that of a hart's way, against which nobody
@@ -250,7 +252,8 @@ static void first_round(const struct hart_mask *wanted)
 		start_nap();
 }
 
-/* Those that have parked are to be started anew; who has not arrived yet does not park. */
+/* Those that have parked are to be started anew; who has not arrived yet does not park. Who has,
+ * and is not STOPPED yet, is the boot's, which starts it when it is. */
 static void unpark(const struct hart_mask *wanted)
 {
 	unsigned i;
@@ -258,7 +261,9 @@ static void unpark(const struct hart_mask *wanted)
 	for_each_hart_in_mask(i, wanted) {
 		uint32_t asked = PARK_ASKED;
 
-		atomic_cas_u32(&harts[i]->park, &asked, PARK_NOT, relaxed);
+		if (!atomic_cas_u32(&harts[i]->park, &asked, PARK_NOT, relaxed) &&
+			asked == PARK_DONE && !start_settle_parked(harts[i]))
+			hart_mask_atomic_set(&due, i);
 	}
 	nr_order = 0;
 	order[nr_order++] = &boot_hart;

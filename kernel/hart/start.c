@@ -18,10 +18,14 @@
  *
  * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
  * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
- * boot code there recognises it and stops it; here it is seen as a hart that was started and is
- * stopped. Who looks for such harts need not be who issued the start (modes.c, the tree): so it is
- * repeated only once the firmware has answered to that (hart_meta.asked), for an issued start
- * writes to the hart_meta of a hart that may run by the time of a second one.
+ * boot code there recognises it and stops it; here it is seen as a hart that was started, is
+ * stopped and has reached no stage. Who looks for such harts need not be who issued the start
+ * (modes.c, the tree): so it is repeated only once the firmware has answered to that
+ * (hart_meta.asked), for an issued start writes to the hart_meta of a hart that may run by the time
+ * of a second one.
+ *
+ * A hart that was started, is stopped, has not parked and has reached a stage died on its way: it
+ * faulted, and stopped itself (secondary_trap in boot.S; kernel_fault). It would die again: FAILED.
  *
  * No locks: while booting, one thread judges arrivals (modes.c says who issues starts); what comes
  * later is called under the lock of the life of harts (kernel/task/hart_life.c), so that one thread
@@ -187,12 +191,18 @@ bool start_issue(struct hart_meta *h, uint32_t from)
 	return true;
 }
 
-/* Whether it parked. To be asked after the firmware said STOPPED: the hart had stored it then. */
 static bool has_parked(const struct hart_meta *h)
 {
-	/* The firmware's answer before this load. Partner: the fence in arch_hart_stop. */
-	fence_acquire();
 	return atomic_load_u32(&h->park, relaxed) == PARK_DONE;
+}
+
+/* It has been in the kernel, and the firmware has it again. */
+static void has_died(struct hart_meta *h)
+{
+	if (start_give_up(h, -EFAULT))
+		log_error("hart %u: hartid %lu died before it joined: failed, going on without it; "
+			  "last seen: %s",
+			h->index, (unsigned long)h->hartid, hart_stage_name(hart_last_stage(h)));
 }
 
 void start_repeat_if_lost(struct hart_meta *h)
@@ -200,24 +210,33 @@ void start_repeat_if_lost(struct hart_meta *h)
 	/* Acquires, both; partner: start_issue. The state first: `asked` is of this start then. */
 	if (atomic_load_u32(&h->state, acquire) != HART_STARTING ||
 		!atomic_load_u32(&h->asked, acquire) ||
-		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED || has_parked(h))
+		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
 		return;
+	/* The firmware's answer before the looks at what the hart had stored by then. Partners: the
+	 * fences in arch_hart_stop, arch_hart_die and secondary_trap. */
+	fence_acquire();
+	if (has_parked(h))
+		return;
+	if (hart_last_stage(h) != HART_CALLED)
+		return has_died(h);
 	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
 		(unsigned long)h->hartid);
 	start_issue(h, HART_STARTING);
 }
 
-void start_settle_parked(struct hart_meta *h)
+bool start_settle_parked(struct hart_meta *h)
 {
 	uint32_t starting = HART_STARTING;
 
 	/* Acquire: what the hart stored before. Partner: hart_park_if_asked. */
-	if (atomic_load_u32(&h->park, acquire) != PARK_DONE ||
-		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
-		return;
+	if (atomic_load_u32(&h->park, acquire) != PARK_DONE)
+		return true;
+	if (arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
+		return false;
 	atomic_store_u32(&h->park, PARK_NOT, relaxed);
 	/* Given up meanwhile: that it stays. */
 	atomic_cas_u32(&h->state, &starting, HART_STOPPED, relaxed);
+	return true;
 }
 
 /* It failed on its way into a suspension, or out of it. */
@@ -249,10 +268,32 @@ int hart_bring_up(struct hart_meta *h)
 		if (naps % LOST_NAPS == 0)
 			start_repeat_if_lost(h);
 	}
+	if (atomic_load_u32(&h->state, relaxed) == HART_FAILED && h->failure == -EFAULT)
+		return -EFAULT;
 	/* Refused: it is where it was. */
 	if (atomic_cas_u32(&h->state, &failed, before, relaxed))
 		return h->failure;
 	return 0;
+}
+
+bool hart_is_hung(const struct hart_meta *h)
+{
+	int hsm = arch_hart_state(h->hartid);
+
+	return atomic_load_u32(&h->state, relaxed) == HART_FAILED &&
+		atomic_load_u32(&h->leave.how, relaxed) == LEAVE_NOT &&
+		atomic_load_u32(&h->leave.where, relaxed) == HART_HERE &&
+		(hsm == ARCH_HSM_STARTED || hsm == ARCH_HSM_START_PENDING);
+}
+
+bool hart_may_die(const struct hart_meta *h)
+{
+	uint32_t state = atomic_load_u32(&h->state, relaxed);
+
+	return (state == HART_STARTING || state == HART_FAILED) &&
+		atomic_load_u32(&h->leave.how, relaxed) == LEAVE_NOT &&
+		!hart_mask_test(&harts_online, h->index) &&
+		atomic_load_ptr(&h->mailbox.calls, relaxed) == MAILBOX_CLOSED;
 }
 
 int hart_call_back(struct hart_meta *h)

@@ -24,10 +24,12 @@ void start_gone_on(void);
 /* Issues one start, of a hart whose state is `from`; false: it is not ready for one yet, ask again
  * later. Any hart, either; one caller a hart. */
 bool start_issue(struct hart_meta *h, uint32_t from);
-/* A hart that stopped again without having arrived is started again; for those that wait. */
+/* A hart that stopped again without having been in the kernel is started again, one that was is
+ * given up; for those that wait. */
 void start_repeat_if_lost(struct hart_meta *h);
-/* STARTING -> STOPPED for a hart that has parked. */
-void start_settle_parked(struct hart_meta *h);
+/* STARTING -> STOPPED for a hart that has parked. False: it has, and the firmware does not say that
+ * it has it. */
+bool start_settle_parked(struct hart_meta *h);
 /* STARTING -> FAILED unless it has arrived meanwhile. */
 bool start_give_up(struct hart_meta *h, int err);
 

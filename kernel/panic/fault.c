@@ -7,8 +7,12 @@
  * interrupts-off section, preemption on, no seqlock write section, no posted work running, nothing
  * on its stack that others reach (an entry in a wait queue, a timer, a call on another hart...),
  * not idle, and the hart is not printing a report.
+ *
+ * A hart that was started and has not joined takes part in nothing yet: it stops for its fault, and
+ * the system goes on without it, unless it holds a lock or handles an interrupt.
  */
-#include "kernel/hart/hart.h"
+#include "kernel/hart/bringup.h"
+#include "kernel/log.h"
 #include "kernel/mm/stack.h"
 #include "kernel/panic/report.h"
 #include "kernel/panic/symbols.h"
@@ -17,6 +21,7 @@
 #include "lib/printf.h"
 
 static const char *why_fatal(const struct hart_meta *h, const struct fault *fault);
+static bool dies_alone(const struct hart_meta *h, const struct fault *fault);
 static const char *fault_name(enum fault_kind kind);
 static bool find_overflow(
 	const struct hart_meta *h, const struct fault *fault, struct stack_info *out);
@@ -37,6 +42,10 @@ noreturn void kernel_fault(struct trap_frame *frame, const struct fault *fault)
 		describe_overflow(text, sizeof(text), frame, fault, &stack);
 	else
 		describe(text, sizeof(text), frame, fault);
+	if (dies_alone(h, fault)) {
+		log_error("fault before it joined: %s: it stops", text);
+		arch_hart_die();
+	}
 	if (why)
 		panic_frame(
 			overflow ? EXIT_STACK_OVERFLOW : EXIT_FAULT, frame, "%s (%s)", text, why);
@@ -75,6 +84,14 @@ static const char *why_fatal(const struct hart_meta *h, const struct fault *faul
 	if (t->waiting_entry || t->lock.stack_shared)
 		return "with something on its stack that others reach";
 	return NULL;
+}
+
+static bool dies_alone(const struct hart_meta *h, const struct fault *fault)
+{
+	const struct lock_hart *lh = &h->lock;
+
+	return hart_may_die(h) && fault->kind != FAULT_NESTED && !lh->panicking &&
+		lh->in_irq == IRQ_NONE && !lh->irq_nesting && !lh->irq_depth;
 }
 
 /* Whether a guard page was hit, and whose: a stack of a thread, or one of this hart's own. */

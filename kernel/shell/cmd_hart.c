@@ -14,7 +14,7 @@
  */
 #include "kernel/shell/cmd_hart.h"
 
-#include "kernel/hart/hart.h"
+#include "kernel/hart/bringup.h"
 #include "kernel/hart/leave.h"
 #include "kernel/shell/command.h"
 #include "kernel/shell/shell.h"
@@ -62,6 +62,14 @@ static int say_stuck(const struct hart_meta *h)
 		h->index, hsm_name(arch_hart_state(h->hartid)), h->index);
 }
 
+static int say_hung(const struct hart_meta *h)
+{
+	return shell_complain("hart: hart %u was started and is silent (%s), last seen: %s: "
+			      "failed; it joins if it comes",
+		h->index, hsm_name(arch_hart_state(h->hartid)),
+		hart_stage_name(hart_last_stage(h)));
+}
+
 static int say(const struct hart_meta *h, int err)
 {
 	const char *state = hart_state_name(atomic_load_u32(&h->state, relaxed));
@@ -72,13 +80,19 @@ static int say(const struct hart_meta *h, int err)
 	case -EBUSY:
 		if (hart_leave_stuck(h))
 			return say_stuck(h);
+		if (hart_is_hung(h))
+			return say_hung(h);
 		return shell_complain("hart: hart %u is in transition (%s)", h->index, state);
 	case -EALREADY:
 	case -ENODEV:
 		return shell_complain("hart: hart %u is %s", h->index, state);
 	case -ETIMEDOUT:
-		return shell_complain(
-			"hart: hart %u does not come: failed; it joins when it does", h->index);
+		return shell_complain("hart: hart %u does not come, last seen: %s: failed; it "
+				      "joins when it does",
+			h->index, hart_stage_name(hart_last_stage(h)));
+	case -EFAULT:
+		return shell_complain("hart: hart %u died before it joined, last seen: %s: failed",
+			h->index, hart_stage_name(hart_last_stage(h)));
 	default:
 		return shell_complain("hart: hart %u stays %s: the firmware refuses (error %d, %s)",
 			h->index, state, -err, errno_name(err));
@@ -151,16 +165,20 @@ static int do_poke(const struct request *r)
 static void status_line(struct hart_meta *h)
 {
 	enum hart_state state = atomic_load_u32(&h->state, relaxed);
+	/* Who was given up as it left had come all the way. */
+	bool came_short = state == HART_FAILED && hart_stage_time(h, HART_CALLED) &&
+		!hart_stage_time(h, HART_SCHED);
 	struct timerq_info timers;
 
 	timer_info(h, &timers);
-	shell_printf("%4u  %6lu  %-9s  %-15s  %6u  %5u  %8u  %5u  %6u  %6u  %6u%s%s\n", h->index,
-		(unsigned long)h->hartid, hart_state_name(state),
+	shell_printf("%4u  %6lu  %-9s  %-15s  %6u  %5u  %8u  %5u  %6u  %6u  %6u%s%s%s%s\n",
+		h->index, (unsigned long)h->hartid, hart_state_name(state),
 		hsm_name(arch_hart_state(h->hartid)), (unsigned)h->stats.starts,
 		(unsigned)h->stats.stops, (unsigned)h->stats.suspends,
 		(unsigned)atomic_load_u32(&h->leave.wakes, relaxed), hart_pinned(h, NULL, 0),
 		timers.nr_pending, work_pending(h), h == &boot_hart ? "  boot hart" : "",
-		hart_leave_stuck(h) ? "  stuck" : "");
+		hart_leave_stuck(h) ? "  stuck" : "", came_short ? "  last seen: " : "",
+		came_short ? hart_stage_name(hart_last_stage(h)) : "");
 }
 
 static int status(int argc, char **argv)

@@ -148,7 +148,7 @@ static int may_come(const struct hart_meta *h, enum hart_state from)
 		return -EBUSY;
 	if (s == HART_ONLINE)
 		return -EALREADY;
-	if (s == HART_FAILED && from == HART_STOPPED && hart_leave_stuck(h))
+	if (s == HART_FAILED && from == HART_STOPPED && (hart_leave_stuck(h) || hart_is_hung(h)))
 		return -EBUSY;
 	if ((s == HART_FAILED || s == HART_OFFLINE) && from == HART_STOPPED)
 		return h->idle && h->arch.self ? 0 : -ENODEV;

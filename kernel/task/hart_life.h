@@ -6,7 +6,8 @@
  * time. After an error the hart is where it was, unless it says otherwise. Errors of all of them:
  *   -ENODEV      it never had what a hart needs (no memory at boot, or it never came)
  *   -EBUSY       it is on its way: starting, stopping, being suspended or resumed; or the firmware
- *                has it and does not say so (hart_leave_stuck)
+ *                has it and does not say so (hart_leave_stuck); or it was started, has been given
+ *                up, and runs nobody knows where (hart_is_hung)
  *   -EALREADY    it is there already
  */
 #ifndef KERNEL_TASK_HART_LIFE_H
@@ -29,7 +30,7 @@ int hart_stop(struct hart_meta *h, bool force);
 /* The same, and the firmware suspends it (SBI 1.0 section 9.4), until hart_resume. */
 int hart_suspend(struct hart_meta *h, bool retentive, bool force);
 /* A stopped hart, or one that failed, takes part again, as after the boot. -ETIMEDOUT: it does not
- * come; it is FAILED, and joins when it does. */
+ * come; it is FAILED, and joins when it does. -EFAULT: it died before it joined, and is FAILED. */
 int hart_start(struct hart_meta *h);
 /* The same for a suspended one. */
 int hart_resume(struct hart_meta *h);
