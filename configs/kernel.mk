@@ -42,14 +42,16 @@ FOLDERS := arch/riscv kernel lib drivers $(if $(CONFIG_KTEST),tests/kernel) \
 	$(if $(CONFIG_BENCH),tests/bench) \
 	$(if $(CONFIG_HUNT),tests/hunt tests/gallery)
 FOUND := $(sort $(shell find $(wildcard $(FOLDERS)) -name '*.c' -o -name '*.S' ! -name '*.ld.S'))
-# Nothing of the lock checker but its reports, and nothing of statistics and points, is in kernels
-# without them (tests/check/compiled.py has the list of what may be).
+# Nothing of the lock checker but its reports, and nothing of statistics, points and faults of
+# harts, is in kernels without them (tests/check/compiled.py has the list of what may be).
 CHECKER := $(filter-out kernel/lock/check_report.c,$(wildcard kernel/lock/check*.c)) \
 	kernel/wait/event.c
 STATISTICS := $(wildcard kernel/lock/stat*.c)
+HART_FAULTS := kernel/hart/fault.c kernel/task/hart_fault.c lib/hart_fault.c
 LEFT_OUT := $(if $(CONFIG_RACE),,kernel/lock/race.c) \
 	$(if $(CONFIG_LOCKCHECK),,$(CHECKER)) $(if $(CONFIG_LOCKSTAT),,$(STATISTICS)) \
 	$(if $(CONFIG_LOCKPOINTS),,kernel/lock/point.c) \
+	$(if $(CONFIG_HART_FAULTS),,$(HART_FAULTS)) \
 	$(if $(CONFIG_LOCKCHECK)$(CONFIG_LOCKSTAT)$(CONFIG_LOCKPOINTS),, \
 		kernel/lock/irqlock_checked.c)
 SOURCES := $(filter-out arch/riscv/offsets.c $(LEFT_OUT),$(FOUND))

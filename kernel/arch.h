@@ -86,6 +86,8 @@ enum arch_hsm_state { /* SBI 1.0 section 9, table 9 */
  * (-EINVAL bad hartid or transition pending, -EALREADY started, -EIO). Does not wait. Thread.
  */
 int arch_hart_start(struct hart_meta *h);
+/* The firmware call of it alone, while that start is under way or done: for kernel/hart/fault.c. */
+int arch_hart_start_again(const struct hart_meta *h);
 /* State of a hartid in HSM's eyes, an enum arch_hsm_state, or -EINVAL. Either. */
 int arch_hart_state(uintptr_t hartid);
 /* Stops this hart in HSM's eyes. SIE off, owner is the boot row, the idle thread's stack is in use;

@@ -10,6 +10,7 @@
 #include "kernel/device.h"
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
+#include "kernel/hart/fault.h"
 #include "kernel/hart/leave.h"
 #include "kernel/hart/topology.h"
 #include "kernel/irq/irq.h"
@@ -90,9 +91,11 @@ noreturn void kernel_main(void)
 
 noreturn void hart_main(struct hart_meta *h)
 {
-	hart_stay_suspended(h);
-	hart_park_if_asked(h);
-	hart_join(h);
+	do {
+		hart_stay_suspended(h);
+		hart_park_if_asked(h);
+		hart_join(h);
+	} while (CONFIG_HART_FAULT_TWICE && hart_fault_again(h));
 	hart_start_children(h);
 	irq_enter_hart(h);
 	sched_idle_loop();
@@ -123,7 +126,6 @@ static void check_tree(void)
 
 BOOT_NUMBER(lockchaos, UINT64_MAX, "a number");
 BOOT_NUMBER(hartwait, HARTWAIT_MAX_MS, "a number of milliseconds up to 3600000");
-BOOT_NUMBER(hartlate, CONFIG_MAX_HARTS - 1, "the index of a hart");
 
 static bool is_race_seed(const struct boot_option *option unused_arg, const char *value)
 {
@@ -191,8 +193,7 @@ static void read_race(const char *args)
 		log_warn("race=: this configuration has none (CONFIG=race has)");
 }
 
-/* hartwait= milliseconds, for trees that name harts which never come; hartlate= the index of a hart
- * that is to come late, for tests (the boot hart cannot: then the next one). */
+/* hartwait= milliseconds, for trees that name harts which never come. */
 static void read_hart_options(const char *args)
 {
 	struct bootarg run;
@@ -206,8 +207,8 @@ static void read_hart_options(const char *args)
 		/* A script finds every hart that will ever come. */
 		hart_set_hold(UINT64_MAX);
 	}
-	if (!bootargs_get_u64(args, "hartlate", &n) && n < CONFIG_MAX_HARTS)
-		hart_hold_back((unsigned)n);
+	if (CONFIG_HART_FAULTS)
+		hart_fault_read(args);
 	hart_read_plan(args);
 }
 

@@ -31,6 +31,18 @@
 	REG_S t1, HART_REACHED + 8 * \stage + 4(\hart)
 #endif
 .endm
+
+/* A hart that is to do wrong at this stage (kernel/hart/fault.c) does. Changes t0 to t3. */
+.macro STRIKE hart, stage
+#if CONFIG_HART_FAULTS
+	lw t0, HART_STRIKE + 4 * \stage(\hart)
+	beqz t0, 8f
+	addi t1, \hart, HART_STRIKE + 4 * \stage
+	lla t2, boot_strike
+	jalr t2, t2
+8:
+#endif
+.endm
 /* clang-format on */
 
 	.section .text.boot, "ax", @progbits
@@ -161,6 +173,7 @@ FUNCTION secondary_start
 	csrw sscratch, t0
 	lla t0, secondary_trap
 	csrw stvec, t0
+	STRIKE a1, ARCH_STAGE_ENTRY
 	REG_L tp, HART_SELF(a1)
 	/* a0 hartid, tp virtual address of the hart_meta, of no use before paging is on */
 	REG_L t0, boot_satp
@@ -169,6 +182,35 @@ FUNCTION secondary_start
 	sfence.vma
 	jr t1
 END secondary_start
+
+#if CONFIG_HART_FAULTS
+/*
+ * A fault on demand: t0 its kind, t1 the address of its word, t2 the way back; sie = 0, SIE = 0.
+ * Paging on or off. Changes t0, t3.
+ */
+boot_strike:
+	li t3, STRIKE_HANGS
+	beq t0, t3, 1f
+	li t3, STRIKE_LATE
+	beq t0, t3, 2f
+	/* it dies: to stvec */
+	unimp
+1:	wfi
+	j 1b
+
+	/* Late: until the word is cleared, of which an interrupt tells (kernel/hart/fault.c). */
+2:	li t3, SIP_SSIP
+	csrw sie, t3
+3:	csrc sip, t3
+	/* Partner: arch_ipi_send_hart, after the word was cleared. */
+	fence io, rw
+	lw t0, 0(t1)
+	beqz t0, 4f
+	wfi
+	j 3b
+4:	csrw sie, zero
+	jr t2
+#endif
 
 boot_code_end:
 	.globl boot_code_end
@@ -208,6 +250,7 @@ FUNCTION secondary_high
 	/* Everything, also global entries and invalid ones, that this hart may remember. */
 	sfence.vma
 	REACHED tp, ARCH_STAGE_MMU
+	STRIKE tp, ARCH_STAGE_MMU
 	addi t0, tp, HART_ROW
 	csrw sscratch, t0
 	/* sscratch names frame 0 of its boot row */
@@ -217,6 +260,7 @@ FUNCTION secondary_high
 	mv fp, zero
 	mv ra, zero
 	REACHED tp, ARCH_STAGE_TRAPS
+	STRIKE tp, ARCH_STAGE_TRAPS
 	mv a1, tp
 	tail secondary_main
 END secondary_high

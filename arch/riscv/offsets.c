@@ -26,6 +26,7 @@ static_assert(offsetof(struct arch_fpu, fcsr) == 32 * 8, "f0..f31, fcsr");
 static_assert(offsetof(struct trap_frame, row) < 2048, "frame offsets are immediates");
 static_assert(offsetof(struct frame_row, newest) < 2048, "row offsets are immediates");
 REACHABLE(struct hart_meta, arch.row);
+static_assert(sizeof(((struct hart_meta *)0)->strike[0]) == 4, "a word each");
 REACHABLE(struct thread, arch.stack_generation);
 
 void offsets(void);
@@ -99,5 +100,8 @@ void offsets(void)
 	OFFSET(HART_BOOT_TOP, offsetof(struct hart_meta, arch.boot.top));
 	OFFSET(HART_FENCED, offsetof(struct hart_meta, arch.fenced));
 	OFFSET(HART_REACHED, offsetof(struct hart_meta, arch.reached));
+	OFFSET(HART_STRIKE, offsetof(struct hart_meta, strike));
+	OFFSET(STRIKE_HANGS, HART_HANGS);
+	OFFSET(STRIKE_LATE, HART_LATE);
 	OFFSET(HART_ROW, offsetof(struct hart_meta, arch.row));
 }

@@ -37,11 +37,17 @@ void arch_hart_init(struct hart_meta *h)
 	row_init(&h->arch.row, h, 0);
 }
 
-int arch_hart_start(struct hart_meta *h)
+int arch_hart_start_again(const struct hart_meta *h)
 {
 	phys_t entry = virt_to_phys(secondary_start);
-	struct sbi_result r;
+	struct sbi_result r = sbi_call(SBI_HSM, HSM_START, h->hartid, (unsigned long)entry,
+		(unsigned long)virt_to_phys(h));
 
+	return sbi_errno(r.error);
+}
+
+int arch_hart_start(struct hart_meta *h)
+{
 	assert(h->arch.self == h && h->idle);
 	assert(h->arch.irq.top && h->arch.emergency.top);
 	h->arch.boot = (struct arch_stack){h->idle->stack.base, h->idle->stack.top};
@@ -51,9 +57,7 @@ int arch_hart_start(struct hart_meta *h)
 	/* Everything stored for the new hart before the call that starts it. Partner: the fence in
 	 * secondary_start (boot.S). The firmware tells the hart through memory or a device. */
 	__asm__ volatile("fence rw, orw" : : : "memory");
-	r = sbi_call(SBI_HSM, HSM_START, h->hartid, (unsigned long)entry,
-		(unsigned long)virt_to_phys(h));
-	return sbi_errno(r.error);
+	return arch_hart_start_again(h);
 }
 
 int arch_hart_state(uintptr_t hartid)

@@ -60,8 +60,6 @@ bool hart_is_due(const struct hart_meta *h);
 
 /* For tests: the firmware refuses the next start. */
 void hart_start_fail(void);
-/* This hart, once started, does not arrive before the boot has gone on without it: for tests. */
-void hart_hold_back(unsigned index);
 
 /* Harts of the tree that are not among nr_harts: disabled, unsuited, or too many. */
 struct hart_skips {

@@ -31,6 +31,7 @@
 #include "kernel/arch.h"
 #include "kernel/hart/mask.h"
 #include "kernel/lock/context.h"
+#include "lib/hart_fault.h"
 
 enum hart_state {
 	HART_OFFLINE,
@@ -116,6 +117,8 @@ struct hart_meta {
 	uint64_t parked_ticks;	      /* from the call to the arrival, of the start to park */
 	atomic_u32 park;	      /* enum hart_park: start.h */
 	atomic_u32 asked;	      /* the firmware has answered to its last start: start.c */
+	/* enum hart_fault_kind that it is to have there, 0: none: fault.c, boot.S */
+	atomic_u32 strike[FAULT_PLACES];
 	struct hart_leave leave;
 	struct hart_stats stats;
 	/* Last: it is long, and what stands before it is used on every switch and interrupt. */

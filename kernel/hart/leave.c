@@ -41,6 +41,7 @@
 
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/call.h"
+#include "kernel/hart/fault.h"
 #include "kernel/irq/irq.h"
 #include "kernel/lock/relax.h"
 #include "kernel/time/timer.h"
@@ -190,7 +191,11 @@ bool hart_leave_if_asked(struct hart_meta *h)
 	enum hart_leave_how how = atomic_load_u32(&h->leave.how, acquire);
 	int err;
 
-	if (likely(how == LEAVE_NOT) || !hart_mailbox_close(h))
+	if (likely(how == LEAVE_NOT))
+		return false;
+	if (CONFIG_HART_FAULT_STOP)
+		hart_fault_brink(h);
+	if (!hart_mailbox_close(h))
 		return false;
 	assert(!h->lock.irq_depth && !h->lock.in_irq && !h->lock.posted_to);
 	give_timers_away(h);

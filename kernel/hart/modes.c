@@ -29,6 +29,7 @@
  */
 #include "kernel/hart/start.h"
 
+#include "kernel/hart/fault.h"
 #include "kernel/log.h"
 #include "kernel/time/clock.h"
 #include "lib/bootargs.h"
@@ -185,13 +186,14 @@ static bool nobody_missing(uint64_t limit_ns)
 
 static void say_missing(void)
 {
-	for_each_hart(h)
-		if (atomic_load_u32(&h->state, relaxed) == HART_STARTING)
-			log_warn(
-				"hart %u: hartid %lu was started and is silent: going on, it joins "
-				"when it comes; last seen: %s",
-				h->index, (unsigned long)h->hartid,
-				hart_stage_name(hart_last_stage(h)));
+	for_each_hart(h) {
+		if (atomic_load_u32(&h->state, relaxed) != HART_STARTING)
+			continue;
+		log_warn("hart %u: hartid %lu was started and is silent: going on, it joins when "
+			 "it comes; last seen: %s",
+			h->index, (unsigned long)h->hartid, hart_stage_name(hart_last_stage(h)));
+		start_is_missing(h);
+	}
 }
 
 static void give_up_missing(void)
@@ -343,7 +345,8 @@ unsigned hart_start_all(void)
 {
 	struct hart_mask wanted;
 
-	start_spare(&boot_hart);
+	if (CONFIG_HART_FAULTS)
+		hart_fault_spare(&boot_hart);
 	plan_wanted(&plan, nr_harts, boot_hart.index, &wanted);
 	first_round(&wanted);
 	if (await_each_other())

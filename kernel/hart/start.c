@@ -34,8 +34,8 @@
 #include "kernel/hart/start.h"
 
 #include "kernel/hart/call.h"
+#include "kernel/hart/fault.h"
 #include "kernel/hart/leave.h"
-#include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -46,7 +46,6 @@
 #define HOLD_NS (3 * NS_PER_SEC)
 /* Between two looks while somebody waits. */
 #define NAP_NS NS_PER_MS
-#define NOBODY UINT_MAX
 
 /* Who waits for one hart alone takes so many naps at least, and a third of those that the patience
  * would hold. */
@@ -64,8 +63,8 @@ static void (*late_hook)(struct hart_meta *h);
 /* The boot waits for nobody any more: who arrives from now on is late. */
 static atomic_bool gone_on;
 static atomic_bool next_fails;
-/* Index of a hart that is kept from arriving before that. */
-static unsigned held_back = NOBODY;
+/* Of whom it was said that they are missing. */
+static struct hart_mask missing;
 
 void hart_set_nap(void (*fn)(uint64_t ns))
 {
@@ -91,11 +90,6 @@ void hart_set_hold(uint64_t ns)
 	start_hold_ns = ns;
 }
 
-void hart_hold_back(unsigned index)
-{
-	held_back = index;
-}
-
 void hart_start_fail(void)
 {
 	atomic_store_bool(&next_fails, true, relaxed);
@@ -111,16 +105,17 @@ void start_nap(void)
 	nap(NAP_NS);
 }
 
-void start_spare(const struct hart_meta *h)
-{
-	if (held_back == h->index)
-		held_back = (held_back + 1) % nr_harts;
-}
-
 void start_gone_on(void)
 {
 	hart_boot_went_on = arch_time();
 	atomic_store_bool(&gone_on, true, relaxed);
+	if (CONFIG_HART_FAULTS)
+		hart_fault_gone_on();
+}
+
+void start_is_missing(const struct hart_meta *h)
+{
+	hart_mask_atomic_set(&missing, h->index);
 }
 
 bool start_give_up(struct hart_meta *h, int err)
@@ -158,6 +153,21 @@ static int ask_firmware(struct hart_meta *h)
 	return arch_hart_start(h);
 }
 
+/* The firmware has been asked, and is asked the same again. Not for a hart that stops by itself,
+ * which would come a second time. */
+static void ask_again(const struct hart_meta *h)
+{
+	int err;
+
+	if (!hart_fault_twice(h) || atomic_load_u32(&h->park, relaxed) != PARK_NOT)
+		return;
+	err = arch_hart_start_again(h);
+	log_warn(
+		"hart %u: hartid %lu was started twice, last seen: %s: the firmware says %d to the "
+		"second one, which counts for nothing",
+		h->index, (unsigned long)h->hartid, hart_stage_name(hart_last_stage(h)), err);
+}
+
 bool start_issue(struct hart_meta *h, uint32_t from)
 {
 	int hsm = arch_hart_state(h->hartid);
@@ -178,12 +188,18 @@ bool start_issue(struct hart_meta *h, uint32_t from)
 		refused(h, hsm < 0 ? hsm : -EALREADY);
 		return true;
 	}
+	if (from != HART_STARTING)
+		hart_mask_atomic_clear(&missing, h->index);
 	hart_stages_forget(h);
 	h->start_called = arch_time();
 	/* How it went is over. Relaxed, both: it is stopped; published as in arch_hart_start. */
 	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
 	atomic_store_u32(&h->leave.where, HART_HERE, relaxed);
+	if (CONFIG_HART_FAULTS)
+		hart_fault_arm(h);
 	err = ask_firmware(h);
+	if (CONFIG_HART_FAULT_TWICE && !err)
+		ask_again(h);
 	/* Release: what that wrote. Partner: start_repeat_if_lost. */
 	atomic_store_u32(&h->asked, 1, release);
 	if (err && !on_its_way(h))
@@ -321,17 +337,6 @@ int hart_call_back(struct hart_meta *h)
 	return 0;
 }
 
-/* For tests of late arrivals: a hart that takes its time, as a slow firmware would make it. */
-static void wait_if_held_back(const struct hart_meta *h)
-{
-	struct relax wait = RELAX_INIT;
-
-	if (h->index != held_back)
-		return;
-	while (!atomic_load_bool(&gone_on, relaxed))
-		relax_step(&wait);
-}
-
 void hart_park_if_asked(struct hart_meta *h)
 {
 	uint32_t asked = PARK_ASKED;
@@ -346,6 +351,7 @@ void hart_park_if_asked(struct hart_meta *h)
 		return;
 	log_line(LOG_DEBUG, "hartid %lu is here and stops until it is wanted",
 		(unsigned long)h->hartid);
+	hart_fault_at(h, FAULT_AT_PARK);
 	arch_hart_stop();
 	log_warn("hartid %lu: the firmware does not stop it: it joins", (unsigned long)h->hartid);
 	atomic_store_u32(&h->park, PARK_NOT, relaxed);
@@ -374,16 +380,35 @@ static void say_arrival(const struct hart_meta *h)
 		(unsigned long long)(ticks_to_ns(ticks) / NS_PER_US), (unsigned long)h->hartid);
 }
 
+/* What else there is to say of it, which was somewhere else when others looked. */
+static void say_late(struct hart_meta *h, uint32_t before)
+{
+	bool missed = hart_mask_atomic_clear(&missing, h->index);
+
+	if (before == HART_FAILED) {
+		h->failure = 0;
+		log_warn("hartid %lu had been given up", (unsigned long)h->hartid);
+	} else if (missed) {
+		log_warn("hartid %lu was missing: it is late, and taken in",
+			(unsigned long)h->hartid);
+	}
+}
+
 void hart_join(struct hart_meta *h)
 {
 	uint32_t before = atomic_load_u32(&h->state, relaxed);
 	bool first = !h->stats.starts;
 
 	assert(h == this_hart());
+	if (before == HART_ONLINE) {
+		log_warn("hartid %lu arrives twice, last seen: %s: it counts once",
+			(unsigned long)h->hartid, hart_stage_name(hart_last_stage(h)));
+		return;
+	}
 	/* The boot hart begins without a start. */
 	assert(before != HART_OFFLINE || h == &boot_hart);
 	if (before != HART_OFFLINE)
-		wait_if_held_back(h);
+		hart_fault_at(h, FAULT_AT_JOIN);
 	h->arrived = arch_time();
 	atomic_store_u32(&h->leave.how, LEAVE_NOT, relaxed);
 	hart_open(h);
@@ -394,10 +419,7 @@ void hart_join(struct hart_meta *h)
 	/* Release: the fields above. Partner: hart_start_all, hart_bring_up. */
 	while (!atomic_cas_u32(&h->state, &before, HART_ONLINE, release))
 		assert(before != HART_ONLINE);
-	if (before == HART_FAILED) {
-		h->failure = 0;
-		log_warn("hartid %lu had been given up", (unsigned long)h->hartid);
-	}
+	say_late(h, before);
 	/* The state before the look. Partner: hart_start_all. */
 	fence_full();
 	/* What a hart that joins for the first time, or unexpectedly, is still to be given. */

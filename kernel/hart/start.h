@@ -16,10 +16,10 @@ enum hart_park {
 /* How long nobody needs to arrive. */
 extern uint64_t start_patience_ns, start_hold_ns;
 void start_nap(void);
-/* It runs already: who was to be held back is the next one. */
-void start_spare(const struct hart_meta *h);
 /* The boot waits for nobody any more. */
 void start_gone_on(void);
+/* It has been said of this hart that it is missing. */
+void start_is_missing(const struct hart_meta *h);
 
 /* Issues one start, of a hart whose state is `from`; false: it is not ready for one yet, ask again
  * later. Any hart, either; one caller a hart. */

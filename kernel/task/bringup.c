@@ -21,6 +21,7 @@
 #include "kernel/sched/qs.h"
 #include "kernel/sched/runq.h"
 #include "kernel/sched/sched.h"
+#include "kernel/task/hart_fault.h"
 #include "kernel/task/hart_life.h"
 #include "kernel/task/lazy.h"
 #include "kernel/task/thread.h"
@@ -224,6 +225,8 @@ unsigned bringup_start(void)
 	online = hart_start_all();
 	bringup_complete();
 	lazy_start();
+	if (CONFIG_HART_FAULT_STOP)
+		hart_fault_stop_them();
 	return online;
 }
 
