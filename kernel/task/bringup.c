@@ -237,6 +237,16 @@ void bringup_complete(void)
 	work_flush(&late_work);
 }
 
+void bringup_complete_hart(struct hart_meta *h)
+{
+	/* Relaxed: if its thread is lost just now, that is told and tried again as if it were
+	 * lost a moment later. */
+	if (atomic_load_bool(&has_work_thread[h->index], relaxed))
+		open_queue(h);
+	else
+		bringup_complete();
+}
+
 void bringup_await_rest(void)
 {
 	while (!hart_life_look())

@@ -344,7 +344,7 @@ static int come(struct hart_meta *h, enum hart_state from, int (*bring)(struct h
 	if (!err) {
 		hart_mask_atomic_clear(&sched_reserve, h->index);
 		wait_until_accepting(h);
-		bringup_complete();
+		bringup_complete_hart(h);
 	}
 	mutex_unlock(&hart_life);
 	return err;
