@@ -13,6 +13,7 @@
 #include "kernel/lock/check.h"
 #include "kernel/lock/held.h"
 #include "kernel/panic/report.h"
+#include "kernel/sched/sched.h"
 #include "kernel/sched/thread.h"
 #include "kernel/time/clock.h"
 
@@ -20,6 +21,7 @@
 
 static const struct hart_meta *hart_of(const struct chain_member *m);
 static void print_member(const struct chain *c, unsigned i);
+static void print_off_hart(const struct thread *t);
 static void print_interrupts(const struct hart_meta *h);
 static void print_waits(const struct chain *c, unsigned i);
 static void print_where(const struct hart_meta *h, const struct lock_thread *t, const void *at);
@@ -67,8 +69,12 @@ static void print_member(const struct chain *c, unsigned i)
 		report(" %u of %u: hart %u, thread %s\n", i + 1, c->nr, m->hart->index,
 			t ? t->name : "none");
 	else
-		report(" %u of %u: thread %s (handle 0x%lx), %s\n", i + 1, c->nr, t->name,
-			(unsigned long)t->lock.handle, h ? "on a hart" : "asleep, interrupts on");
+		report(" %u of %u: thread %s (handle 0x%lx), ", i + 1, c->nr, t->name,
+			(unsigned long)t->lock.handle);
+	if (!m->hart && !h)
+		print_off_hart(t);
+	else if (!m->hart)
+		report("on a hart\n");
 	if (h)
 		print_interrupts(h);
 	print_waits(c, i);
@@ -77,6 +83,22 @@ static void print_member(const struct chain *c, unsigned i)
 		print_held(m->hart->held, held_count(&m->hart->nr_held));
 	if (m->thread)
 		print_held(m->thread->held, held_count(&m->thread->nr_held));
+}
+
+/* What it waits behind, if it is ready: who has the hart, and by what right. */
+static void print_off_hart(const struct thread *t)
+{
+	const struct thread *runs;
+	unsigned hart = sched_hart_of(t);
+
+	/* Relaxed: harts have stopped, or it is out of date anyway. */
+	if (atomic_load_u32(&t->state, relaxed) != THREAD_READY) {
+		report("asleep, interrupts on\n");
+		return;
+	}
+	runs = sched_hart_thread(harts[hart]);
+	report("ready on hart %u, behind %s (%s, priority %u)\n", hart, runs ? runs->name : "none",
+		runs ? sched_policy_name(runs->policy) : "-", runs ? runs->prio_effective : 0);
 }
 
 static void print_interrupts(const struct hart_meta *h)
