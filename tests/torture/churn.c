@@ -3,12 +3,6 @@
  * One run of churn (churn.h): the load, the two threads that make cycles, the one that looks at
  * them, and the end of it all. `churn` is the only one; the command runs one at a time.
  *
- * What may be answered to a change of a hart, as others ask as well: it is the last one, it is on
- * its way, it is there already, a thread has just bound itself to it. A start or a stop that takes
- * longer than the kernel has patience for (-ETIMEDOUT: the firmware is slow where the host is busy)
- * is no loss: the hart joins when it comes, or can be started once it has stopped. Anything else is
- * a finding.
- *
  * The end: `over` is set, everybody ends, all harts come back, and the ledgers are looked at until
  * they are even or nothing moves any more. What a twin held back is let go after that.
  */
@@ -31,7 +25,6 @@
 /* Below the supervisor of the torture (engine.c), above its workers. */
 #define CHURNER_PRIO 40
 #define LOOK_NS NS_PER_MS
-#define PAUSE_NS (200 * NS_PER_US)
 /* Looks, in each of which every hart answered: without a cycle; without anything in any ledger. */
 #define STUCK_LOOKS 120000u
 #define QUIET_LOOKS 5000u
@@ -39,8 +32,6 @@
 #define TWIN_QUIET_LOOKS 30u
 /* A line in so many cycles. */
 #define SAY_CYCLES 1000u
-/* Cycles before a twin strikes. */
-#define TWIN_CYCLES 4u
 
 struct churn_run churn;
 
@@ -67,17 +58,14 @@ void churn_fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	/* Relaxed: read after all have ended. */
-	if (atomic_add_u32(&churn.failures, 1, relaxed))
-		return;
 	va_start(ap, fmt);
-	vsnprintf(churn.text, sizeof(churn.text), fmt, ap);
+	finding_add(&churn.found, fmt, ap);
 	va_end(ap);
 }
 
 static bool failed(void)
 {
-	return atomic_load_u32(&churn.failures, relaxed);
+	return finding_any(&churn.found);
 }
 
 bool churn_strikes(enum churn_ledger ledger, bool twice)
@@ -163,127 +151,12 @@ static void hold_body(struct rng *rng)
 	until_over(rng, churn_hold);
 }
 
-/* ---- Cycles ---------------------------------------------------------------------------------- */
-
-static enum hart_state state_of(const struct hart_meta *h)
-{
-	return atomic_load_u32(&h->state, acquire);
-}
-
-/* What the twin's hart_stop does wrong, from one of its first cycles on, once. */
-static void leave_behind(void)
-{
-	const struct churn_twin *twin = churn.twin;
-	uint32_t not_yet = STRIKE_NOT_YET;
-
-	if (!twin || atomic_load_u32(&churn.cycles, relaxed) < TWIN_CYCLES ||
-		!atomic_cas_u32(&churn.strike, &not_yet, STRIKE_NEXT, acq_rel))
-		return;
-	if (twin->twice || (twin->ledger != LEDGER_TIMERS && twin->ledger != LEDGER_WORK))
-		return;
-	/* No token may be there at this moment. */
-	atomic_store_u32(
-		&churn.strike, churn_tokens_strike() ? STRIKE_DONE : STRIKE_NOT_YET, release);
-}
-
-static void note_refusal(const struct hart_meta *h, const char *what, int err)
-{
-	if (err == -ETIMEDOUT) {
-		/* It is FAILED, and is waited for, or brought back, at the end. */
-		atomic_add_u32(&churn.late, 1, relaxed);
-		return;
-	}
-	churn_check(err == -EINVAL || err == -EPERM || err == -EALREADY || err == -EBUSY,
-		"hart %u, %s: error %d", h->index, what, err);
-	atomic_add_u32(&churn.refused, 1, relaxed);
-}
-
-static void take_away(struct hart_meta *h, struct rng *rng)
-{
-	bool stop = rng_one_in(rng, 2), retentive = rng_one_in(rng, 2), force = rng_one_in(rng, 2);
-	int err = stop ? hart_stop(h, force) : hart_suspend(h, retentive, force);
-
-	if (err) {
-		note_refusal(h, stop ? "stop" : "suspend", err);
-		return;
-	}
-	atomic_add_u32(stop ? &churn.stops : &churn.suspends, 1, relaxed);
-	churn_issue(LEDGER_HARTS, 1);
-	leave_behind();
-}
-
-static void bring_back(struct hart_meta *h, enum hart_state from)
-{
-	int err = from == HART_SUSPENDED ? hart_resume(h) : hart_start(h);
-
-	/* Late, it joins when it comes. One that was late has been counted. */
-	if (from != HART_FAILED && (!err || err == -ETIMEDOUT))
-		churn_done(LEDGER_HARTS, 1);
-	if (err) {
-		note_refusal(h, from == HART_SUSPENDED ? "resume" : "start", err);
-		return;
-	}
-	atomic_add_u32(&churn.cycles, 1, relaxed);
-}
-
-static void change_one(struct rng *rng)
-{
-	struct hart_meta *h = churn_some_hart(rng);
-	enum hart_state state = state_of(h);
-
-	if (state == HART_ONLINE)
-		take_away(h, rng);
-	else if (state == HART_STOPPED || state == HART_SUSPENDED)
-		bring_back(h, state);
-}
-
 static void churner_body(struct rng *rng)
 {
 	/* The rest is there for the cycles, and busy enough. */
 	sched_set_priority(current_thread(), SCHED_FIFO, CHURNER_PRIO);
-	while (!churn_over()) {
-		change_one(rng);
-		if (rng_one_in(rng, 4))
-			sched_sleep_ns(rng_below(rng, PAUSE_NS));
-	}
-}
-
-/* It was late as it left, and the firmware has it by now. */
-static bool has_left(const struct hart_meta *h, enum hart_state state)
-{
-	int hsm = arch_hart_state(h->hartid);
-
-	return state == HART_FAILED && (hsm == ARCH_HSM_STOPPED || hsm == ARCH_HSM_SUSPENDED);
-}
-
-/* FAILED: it was late, and joins by itself, or has left. */
-static void bring_all_back(void)
-{
-	unsigned hart;
-
-	for_each_hart_in_mask(hart, &churn.harts) {
-		enum hart_state state;
-
-		while ((state = state_of(harts[hart])) != HART_ONLINE) {
-			if (state == HART_STOPPED || state == HART_SUSPENDED ||
-				has_left(harts[hart], state))
-				bring_back(harts[hart], state);
-			sched_sleep_ns(LOOK_NS);
-		}
-	}
-}
-
-/* A twin's, after all have come back. */
-static void lose_hart(void)
-{
-	unsigned hart;
-
-	for_each_hart_in_mask(hart, &churn.harts) {
-		if (!churn_strikes(LEDGER_HARTS, false))
-			return;
-		if (hart_stop(harts[hart], true) == 0)
-			churn_issue(LEDGER_HARTS, 1);
-	}
+	while (!churn_over())
+		churn_change(rng);
 }
 
 /* ---- Every hart takes part ------------------------------------------------------------------- */
@@ -358,7 +231,8 @@ static noreturn void end_stuck(const char *what)
 		(unsigned)atomic_load_u32(&churn.cycles, relaxed),
 		(unsigned)atomic_load_u32(&churn.running, relaxed));
 	for_each_hart(h)
-		report("  hart %u: %s\n", h->index, hart_state_name(state_of(h)));
+		report("  hart %u: %s\n", h->index,
+			hart_state_name(atomic_load_u32(&h->state, relaxed)));
 	panic_as(EXIT_LOCKUP, "churn is stuck %s, seed=%lu", what, (unsigned long)churn.seed);
 }
 
@@ -440,14 +314,15 @@ static bool start(unsigned online)
 /* Everybody ends, whatever can still come comes, all is counted. */
 static bool close_ledgers(void)
 {
-	char text[sizeof(churn.text)];
+	char text[sizeof(churn.found.text)];
 	unsigned hart;
 	bool right;
 
-	bring_all_back();
+	churn_bring_all_back();
+	churn_check_leaves();
 	for_each_hart_in_mask(hart, &churn.harts)
 		check_takes_part(harts[hart]);
-	lose_hart();
+	churn_lose_hart();
 	wait_for_ledgers();
 	churn_tokens_end();
 	churn_load_end();
@@ -455,19 +330,19 @@ static bool close_ledgers(void)
 	right = churn_balanced(churn.twin, text, sizeof(text));
 	/* A failed check came first, and says more. */
 	if (!failed())
-		strlcpy(churn.text, text, sizeof(churn.text));
+		strlcpy(churn.found.text, text, sizeof(churn.found.text));
 	return right;
 }
 
 /* What a twin has held back comes after all; nothing else is missing. */
 static void release_twin(void)
 {
-	char text[sizeof(churn.text)];
+	char text[sizeof(churn.found.text)];
 
 	atomic_store_bool(&churn.judged, true, release);
 	if (!churn.twin)
 		return;
-	bring_all_back();
+	churn_bring_all_back();
 	churn_load_release();
 	churn_level_after();
 	if (churn_level_is_right(text, sizeof(text)))

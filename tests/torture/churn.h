@@ -3,8 +3,8 @@
  * Churn: every hart, the boot hart too, stops, starts, is suspended and resumed at random while the
  * kernel is under load, and a ledger of each kind of thing shows that none is lost or doubled.
  *
- * A cycle is one hart that left and came back. Two threads (churn.c) make them, each hart and each
- * way by chance; meanwhile
+ * A cycle is one hart that left and came back. Two threads (churn_cycle.c) make them, each hart and
+ * each way by chance; meanwhile
  *	churn_token.c	tokens go round: a timer fires, posts to a mixed lock, the post queues work,
  *			the work starts the timer; others cancel and move them
  *	churn_load.c	threads call other harts, make and end threads, take and give back memory,
@@ -27,6 +27,7 @@
 #include "kernel/lock/atomic.h"
 #include "lib/random.h"
 #include "lib/types.h"
+#include "tests/torture/finding.h"
 
 struct hart_meta;
 
@@ -42,6 +43,14 @@ enum churn_ledger {
 	LEDGER_MEMORY, /* what the kernel says, before and after */
 	LEDGER_ALIVE,
 	LEDGERS
+};
+
+/* How a hart leaves. */
+enum churn_way {
+	WAY_STOP,
+	WAY_RETENTIVE, /* suspended, keeps its registers */
+	WAY_LOSSY,     /* suspended, comes back as if started */
+	CHURN_WAYS
 };
 
 /* What a twin does wrong: something of this ledger is lost, or done twice; `also` is what other
@@ -65,10 +74,11 @@ struct churn_run {
 	atomic_bool over;   /* everybody ends */
 	atomic_bool judged; /* what twins held back is let go */
 	atomic_u32 running; /* threads of the load */
-	atomic_u32 cycles, stops, suspends, refused, late;
-	atomic_u32 strike;   /* enum churn_strike */
-	atomic_u32 failures; /* of checks; the first one's text: */
-	char text[160];
+	atomic_u32 cycles, refused, late;
+	atomic_u32 leaves[CONFIG_MAX_HARTS][CHURN_WAYS];
+	atomic_u32 moved;  /* timers that fired on another hart than where they were started */
+	atomic_u32 strike; /* enum churn_strike */
+	struct finding found;
 };
 extern struct churn_run churn;
 
@@ -121,6 +131,17 @@ struct hart_meta *churn_some_hart(struct rng *rng);
 void churn_move_self(struct rng *rng);
 /* A thread of the load: counted in `running`, detached. False: no memory. */
 bool churn_start(const char *name, void (*fn)(struct rng *rng));
+
+/* churn_cycle.c: one change of some hart, and sometimes a pause. Thread. */
+void churn_change(struct rng *rng);
+/* Those that are away or late; waits for them. */
+void churn_bring_all_back(void);
+/* A twin's, after that: one stays away. */
+void churn_lose_hart(void);
+/* In a long run every hart has left in every way. How often, and the least of all harts. */
+void churn_check_leaves(void);
+unsigned churn_leaves(enum churn_way way);
+unsigned churn_least_leaves(void);
 
 /* churn_token.c: all begin; one is lost where it is, if one can be; all have arrived. */
 void churn_tokens_begin(unsigned n);

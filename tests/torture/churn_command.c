@@ -38,10 +38,12 @@ static unsigned count_of(const atomic_u32 *counter)
 
 static void say_whole(void)
 {
-	shell_printf("ok churn: %u cycles of %u harts: %u stops, %u suspensions, %u refusals, "
-		     "%u late, seed=%llu\n",
-		count_of(&churn.cycles), churn.nr_harts, count_of(&churn.stops),
-		count_of(&churn.suspends), count_of(&churn.refused), count_of(&churn.late),
+	shell_printf("ok churn: %u cycles of %u harts: %u stops, %u retentive and %u non-retentive "
+		     "suspensions, of each hart at least %u of each; %u timers moved, "
+		     "%u refusals, %u late, seed=%llu\n",
+		count_of(&churn.cycles), churn.nr_harts, churn_leaves(WAY_STOP),
+		churn_leaves(WAY_RETENTIVE), churn_leaves(WAY_LOSSY), churn_least_leaves(),
+		count_of(&churn.moved), count_of(&churn.refused), count_of(&churn.late),
 		(unsigned long long)churn.seed);
 }
 
@@ -54,9 +56,9 @@ static void run_one(struct request *s, const struct churn_twin *twin)
 	s->failed += !ok;
 	if (!ok)
 		shell_printf("FAILED churn%s%s: %s, seed=%llu\n", twin ? "." : "",
-			twin ? twin->name : "", churn.text, (unsigned long long)s->seed);
+			twin ? twin->name : "", churn.found.text, (unsigned long long)s->seed);
 	else if (twin)
-		shell_printf("ok churn.%s: found: %s\n", twin->name, churn.text);
+		shell_printf("ok churn.%s: found: %s\n", twin->name, churn.found.text);
 	else
 		say_whole();
 	if (!twin || !ok)

@@ -321,7 +321,7 @@ static void lock_body(struct rng *rng)
 		uint64_t seed = rng_u32(rng);
 
 		churn_check(torture_run_once(kind, WHOLE, LOCK_STEPS, seed),
-			"torture.%s found: %s, seed=%llu", kind->name, torture.text,
+			"torture.%s found: %s, seed=%llu", kind->name, torture.found.text,
 			(unsigned long long)seed);
 		/* Cycles without it are quicker. */
 		sched_sleep_ns(LOCK_PAUSE_NS);

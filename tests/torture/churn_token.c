@@ -11,6 +11,8 @@
  */
 #include "tests/torture/churn.h"
 
+#include "kernel/hart/hart.h"
+#include "kernel/sched/preempt.h"
 #include "kernel/sched/sched.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -23,6 +25,9 @@
 #define LOCKS 4
 #define ROUND_NS (400 * NS_PER_US)
 #define HOLD_NS (150 * NS_PER_US)
+/* One in so many waits, or holds, so long that a hart may leave meanwhile. */
+#define LONG_ONE_IN 16
+#define LONG_NS (50 * NS_PER_MS)
 
 DEFINE_LOCK_CLASS(churn_mix_class, .name = "churn.mix", .rank = RANK_UNORDERED,
 	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 60000000, .post_prio = 2,
@@ -34,6 +39,7 @@ struct token {
 	struct work work;
 	struct rng rng; /* of whoever has the token */
 	unsigned box;
+	unsigned started_on; /* index of a hart */
 };
 
 static struct {
@@ -45,10 +51,22 @@ static struct {
 	} box[LOCKS];
 } tokens;
 
+/* A twin's run ends soon after nothing moves any more. */
+static uint64_t some_time(struct rng *rng, uint64_t usual_ns)
+{
+	bool is_long = !churn.twin && rng_one_in(rng, LONG_ONE_IN);
+
+	return rng_below(rng, is_long ? LONG_NS : usual_ns);
+}
+
 static void arm(struct token *t)
 {
 	churn_issue(LEDGER_TIMERS, 1);
-	timer_start(&t->timer, clock_now_ns() + rng_below(&t->rng, ROUND_NS));
+	/* On the hart that is noted. */
+	preempt_disable();
+	t->started_on = this_hart()->index;
+	timer_start(&t->timer, clock_now_ns() + some_time(&t->rng, ROUND_NS));
+	preempt_enable();
 }
 
 static void queue(struct token *t)
@@ -62,6 +80,8 @@ static void fired(struct timer *timer)
 	struct token *t = container_of(timer, struct token, timer);
 
 	churn_done(LEDGER_TIMERS, churn_strikes(LEDGER_TIMERS, true) ? 2 : 1);
+	if (t->started_on != this_hart()->index)
+		atomic_add_u32(&churn.moved, 1, relaxed);
 	t->box = (unsigned)rng_below(&t->rng, LOCKS);
 	churn_issue(LEDGER_POSTS, 1);
 	/* A twin's post is accepted, and that is all. */
@@ -180,7 +200,7 @@ void churn_hold(struct rng *rng)
 	churn_check(tokens.box[i].a == tokens.box[i].b, "somebody came into box %u", i);
 	tokens.box[i].a++;
 	if (rng_one_in(rng, 2))
-		sched_sleep_ns(rng_below(rng, HOLD_NS));
+		sched_sleep_ns(some_time(rng, HOLD_NS));
 	else
 		sched_yield();
 	tokens.box[i].b++;

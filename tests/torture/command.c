@@ -148,12 +148,12 @@ static void print_totals(const struct torture_kind *kind, const struct totals *a
 
 static void print_failed(void)
 {
-	bool found = atomic_load_u32(&torture.nr_findings, relaxed);
+	bool found = finding_any(&torture.found);
 
 	shell_printf("FAILED torture.%s%s%s: %s, seed=%llu chaos=%llu\n", torture.kind->name,
 		torture.defect ? "." : "",
 		torture.defect ? torture_defect_name(torture.defect) : "",
-		found ? torture.text : "found nothing", (unsigned long long)torture.seed,
+		found ? torture.found.text : "found nothing", (unsigned long long)torture.seed,
 		CONFIG_LOCKPOINTS ? (unsigned long long)lock_chaos_seed() : 0);
 }
 
@@ -211,7 +211,7 @@ static bool run_twin(const struct torture_kind *kind, enum defect defect, uint64
 	lockcheck_ignore(0);
 	if (ok)
 		shell_printf("ok torture.%s.%s: found: %s\n", kind->name,
-			torture_defect_name(defect), torture.text);
+			torture_defect_name(defect), torture.found.text);
 	else
 		print_failed();
 	return ok;

@@ -20,7 +20,6 @@
 #include "kernel/sched/sched.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
-#include "lib/printf.h"
 #include "lib/string.h"
 
 #define LOOK_NS NS_PER_MS
@@ -67,22 +66,19 @@ const char *torture_defect_name(enum defect defect)
 	return "whole";
 }
 
-void torture_found(enum finding what, const char *fmt, ...)
+void torture_found(enum found_kind what, const char *fmt, ...)
 {
 	va_list ap;
 
-	/* Relaxed: read after all have ended. */
-	if (atomic_add_u32(&torture.nr_findings, 1, relaxed))
-		return;
 	va_start(ap, fmt);
-	vsnprintf(torture.text, sizeof(torture.text), fmt, ap);
+	if (finding_add(&torture.found, fmt, ap))
+		torture.kind_found = what;
 	va_end(ap);
-	torture.finding = what;
 }
 
 static bool found(void)
 {
-	return atomic_load_u32(&torture.nr_findings, relaxed);
+	return finding_any(&torture.found);
 }
 
 void torture_work(unsigned n)
@@ -460,7 +456,7 @@ static bool was_expected(void)
 		return !found();
 	for (unsigned i = 0; i < DEFECTS; i++)
 		if (torture.defect == 1u << i)
-			return found() && (defects[i].findings & 1u << torture.finding);
+			return found() && (defects[i].findings & 1u << torture.kind_found);
 	return false;
 }
 

@@ -33,6 +33,7 @@
 #include "kernel/wait/waitq.h"
 #include "lib/linkset.h"
 #include "lib/random.h"
+#include "tests/torture/finding.h"
 
 #define WORKERS_MAX 64
 /* What an unfair twin's steps repeat, so that its victim is passed by many soon. */
@@ -51,7 +52,7 @@ enum defect {
 };
 
 /* What a run can find. */
-enum finding {
+enum found_kind {
 	FOUND_DATA,
 	FOUND_STATE,
 	FOUND_STUCK,
@@ -137,10 +138,8 @@ struct torture_run {
 	atomic_u32 deepest;   /* most locks held together */
 	uint32_t most_passes; /* in one wait of a worker; at the end */
 	atomic_u32 counts[COUNTS];
-	/* The first thing found; written by whoever raised the number from 0. */
-	atomic_u32 nr_findings;
-	enum finding finding;
-	char text[160];
+	struct finding found;
+	enum found_kind kind_found; /* of the first finding, by who added it */
 };
 extern struct torture_run torture;
 /* Steps take the same lock again and again, for short: what is rare needs many occasions. */
@@ -152,7 +151,8 @@ extern bool torture_deaths;
 
 /* ---- For kinds. Either, unless it says more ------------------------------------------------ */
 
-void torture_found(enum finding what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void torture_found(enum found_kind what, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 #define torture_check(cond, what, ...) \
 	do { \
 		if (!(cond)) \
