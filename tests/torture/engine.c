@@ -12,6 +12,7 @@
 
 #include "kernel/hart/hart.h"
 #include "kernel/lock/point.h"
+#include "kernel/lock/race.h"
 #include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/mm/kmalloc.h"
@@ -234,10 +235,19 @@ static void check_state(void)
 	arch_irq_enable();
 }
 
-static void one_step(struct worker *w)
+/* Back to fair by its own steps, or others never end; also if its priority came after the steps. */
+static void count_rt_step(struct worker *w)
 {
 	uint32_t rt = atomic_load_u32(&w->rt_steps, relaxed);
 
+	if (rt)
+		atomic_store_u32(&w->rt_steps, rt - 1, relaxed);
+	if (rt <= 1 && racy_read(w->thread->prio, "seen a step later if missed") != PRIO_FAIR)
+		sched_set_priority(w->thread, SCHED_FAIR, PRIO_FAIR);
+}
+
+static void one_step(struct worker *w)
+{
 	atomic_store_u32(&w->timer_quota, TIMER_FIRINGS, relaxed);
 	if (rng_one_in(&w->rng, 8) && !timer_pending(&w->timer))
 		timer_start(&w->timer, clock_now_ns() + rng_below(&w->rng, TIMER_STEP_NS));
@@ -248,11 +258,7 @@ static void one_step(struct worker *w)
 	if (torture_strikes(LEAKS_IRQ, &w->rng, 64))
 		arch_irq_disable();
 	check_state();
-	/* Back to fair by its own steps: a real-time thread must not keep others from the end. */
-	if (rt == 1)
-		sched_set_priority(current_thread(), SCHED_FAIR, PRIO_FAIR);
-	if (rt)
-		atomic_store_u32(&w->rt_steps, rt - 1, relaxed);
+	count_rt_step(w);
 	if (atomic_add_u32(&w->steps, 1, relaxed) + 1 == torture.budget)
 		atomic_add_u32(&torture.done, 1, relaxed);
 	if (rng_one_in(&w->rng, 16))
