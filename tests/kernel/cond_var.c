@@ -41,9 +41,10 @@ static void store_init(void)
 /* Bounded buffer, signals only: one that is lost or swallowed stops it for ever. */
 static void produce_or_consume(unsigned i, void *timed)
 {
+	unsigned items = ktest_each(ITEMS);
 	uint64_t seed = i;
 
-	for (unsigned n = 0; n < ITEMS; n++) {
+	for (unsigned n = 0; n < items; n++) {
 		struct condvar *mine = i % 2 ? &store.not_empty : &store.not_full;
 
 		mutex_lock(&store.m);
@@ -73,8 +74,8 @@ static void run_store(void *timed)
 
 	store_init();
 	ktest_parallel(2 * pairs, produce_or_consume, timed);
-	ktest_check(
-		store.produced == pairs * ITEMS && store.consumed == store.produced && !store.full);
+	ktest_check(store.produced == pairs * ktest_each(ITEMS) &&
+		store.consumed == store.produced && !store.full);
 	wait_check_idle(&store.m.pi, "the store");
 }
 

@@ -3,7 +3,8 @@
  * What a thread has in its registers survives every preemption: FP registers and fcsr, integer
  * registers, sstatus. A timer on each hart asks for a new decision every few dozen microseconds, so
  * that the threads that share the hart, each with patterns of its own, interrupt each other
- * thousands of times.
+ * thousands of times. Three threads share a hart: of many harts, the first few are enough, because
+ * threads that have a hart each are not preempted.
  */
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -14,7 +15,8 @@
 #define SWITCHES_FREE 200 /* ...or of one that may move */
 #define PERIOD_NS (50 * NS_PER_US)
 #define LOOPS 20000
-#define MAX_THREADS 32u
+#define MAX_HARTS 8u
+#define THREADS_PER_HART 3
 
 void fpu_hold(const uint64_t in[32], uint64_t out[32], uintptr_t *fcsr, uintptr_t loops);
 void int_hold(const uintptr_t in[25], uintptr_t out[25], uintptr_t loops);
@@ -22,19 +24,21 @@ void int_hold(const uintptr_t in[25], uintptr_t out[25], uintptr_t loops);
 static struct {
 	atomic_bool stop;
 	atomic_u32 done;
-	unsigned switches; /* constant while threads run */
-	struct thread *threads[MAX_THREADS];
+	/* Constant while threads run. */
+	unsigned switches, nr_harts;
+	struct hart_mask harts;
+	struct thread *threads[THREADS_PER_HART * MAX_HARTS];
 } f;
 
 /* ---- Preemption by timer ------------------------------------------------------------------- */
 
-static struct timer naggers[CONFIG_MAX_HARTS];
+static struct timer naggers[MAX_HARTS];
 
 static void nag(struct timer *timer)
 {
 	lock_hart()->need_resched = true;
 	if (!atomic_load_bool(&f.stop, relaxed))
-		timer_start(timer, clock_now_ns() + PERIOD_NS * ktest_harts());
+		timer_start(timer, clock_now_ns() + PERIOD_NS * f.nr_harts);
 }
 
 static void start_nagger(unsigned i, void *arg)
@@ -117,9 +121,17 @@ static void int_body(void *arg)
 
 /* ---- The test ------------------------------------------------------------------------------ */
 
+static void choose_harts(void)
+{
+	f.nr_harts = MIN(ktest_harts(), MAX_HARTS);
+	hart_mask_zero(&f.harts);
+	for (unsigned i = 0; i < f.nr_harts; i++)
+		hart_mask_set(&f.harts, online_hart(i));
+}
+
 static unsigned start_threads(bool bound)
 {
-	unsigned n = ktest_harts(), count = MIN(3 * n, MAX_THREADS), i;
+	unsigned n = f.nr_harts, count = THREADS_PER_HART * n, i;
 
 	atomic_store_bool(&f.stop, false, relaxed);
 	atomic_store_u32(&f.done, 0, relaxed);
@@ -128,13 +140,13 @@ static unsigned start_threads(bool bound)
 		void (*body)(void *) = i / n == 1 ? int_body : fpu_body;
 		void *id = (void *)(uintptr_t)(i + 1);
 
-		f.threads[i] = bound ? create_on(online_hart(i % n), "regs", body, id)
-				     : thread_create("regs", body, id);
+		f.threads[i] = create_on(online_hart(i % n), "regs", body, id);
 		if (!f.threads[i])
 			break;
+		if (!bound)
+			sched_set_affinity(f.threads[i], &f.harts);
 		thread_run(f.threads[i]);
 	}
-	ktest_check(i == count, "no memory for %u threads", count);
 	return i;
 }
 
@@ -144,8 +156,9 @@ static void registers_survive(bool bound)
 
 	/* Above what is tested, so that it can look. */
 	sched_set_priority(current_thread(), SCHED_FIFO, 10);
+	choose_harts();
 	count = start_threads(bound);
-	ktest_check(ktest_parallel(ktest_harts(), start_nagger, NULL));
+	ktest_check(ktest_parallel(f.nr_harts, start_nagger, NULL));
 	/* Unbound threads may end up alone on a hart, where nothing preempts them: the first that
 	 * had enough is enough. */
 	ktest_check(ktest_eventually(
@@ -153,7 +166,7 @@ static void registers_survive(bool bound)
 	atomic_store_bool(&f.stop, true, relaxed);
 	for (unsigned i = 0; i < count; i++)
 		thread_join(f.threads[i], NULL);
-	for (unsigned i = 0; i < ktest_harts(); i++)
+	for (unsigned i = 0; i < f.nr_harts; i++)
 		timer_cancel_sync(&naggers[i]);
 }
 

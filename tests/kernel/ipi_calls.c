@@ -128,13 +128,13 @@ static void storm_hit(void *arg unused_arg)
 static void storm_body(void *arg)
 {
 	struct hart_call calls[STORM_SLOTS];
-	unsigned n = online_count();
+	unsigned n = online_count(), calls_each = ktest_each(STORM_CALLS);
 	struct rng r;
 
 	rng_seed(&r, (uintptr_t)arg);
 	for (unsigned i = 0; i < STORM_SLOTS; i++)
 		hart_call_init(&calls[i], storm_hit, NULL);
-	for (unsigned sent = 0; sent < STORM_CALLS;) {
+	for (unsigned sent = 0; sent < calls_each;) {
 		struct hart_meta *to = online_hart((unsigned)rng_below(&r, n));
 
 		if (hart_call_post(to, &calls[rng_below(&r, STORM_SLOTS)])) {
@@ -164,7 +164,7 @@ KTEST(ipi, a_storm_in_all_directions_loses_and_doubles_nothing)
 			online_hart(i)->index, "storm", storm_body, (void *)(uintptr_t)(i + 1));
 		ktest_require(threads[i], "no thread %u", i);
 	}
-	ktest_require(wait_count(&storm_progress, n * STORM_CALLS), "stuck at %u",
+	ktest_require(wait_count(&storm_progress, n * ktest_each(STORM_CALLS)), "stuck at %u",
 		counted(&storm_progress));
 	for (unsigned i = 0; i < n; i++)
 		thread_join(threads[i], NULL);

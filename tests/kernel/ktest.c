@@ -34,6 +34,7 @@
 #define LAST_RESORT_NS (300 * NS_PER_SEC)
 #define LEAK_LOOKS 3000
 #define HELPERS_PER_HART 4
+#define FULL_HARTS 8u /* with more, each does less: ktest_each */
 
 LINKSET_DECLARE(ktest, const struct ktest);
 
@@ -135,6 +136,13 @@ struct hart_meta *ktest_hart(unsigned n)
 	for (n %= ktest_harts(); n > 0; n--)
 		hart = hart_mask_next(&harts_online, hart);
 	return harts[hart];
+}
+
+unsigned ktest_each(unsigned times)
+{
+	unsigned n = ktest_harts();
+
+	return n <= FULL_HARTS ? times : MAX(times * FULL_HARTS / n, 1u);
 }
 
 uint32_t ktest_random(uint64_t *state)

@@ -100,6 +100,12 @@ bool ktest_parallel(unsigned n, void (*fn)(unsigned i, void *arg), void *arg);
 /* Harts online now; the n-th of them, modulo their number. */
 unsigned ktest_harts(void);
 struct hart_meta *ktest_hart(unsigned n);
+/*
+ * How often each does something that all harts, or threads of all harts, do to one thing: `times`
+ * with up to eight harts; with more, so often that all together do what eight would, and once at
+ * least. So a test is as long with 128 harts. The same number for as long as no hart comes or goes.
+ */
+unsigned ktest_each(unsigned times);
 /* Periods of handlers that come for as long as a test runs are so many times longer where accesses
  * are watched: they must leave time for threads. */
 #define KTEST_SLOW (CONFIG_RACE ? 20 : 1)

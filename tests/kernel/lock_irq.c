@@ -63,7 +63,7 @@ static void torture_with(const struct irqlock_tuning *tuning, enum irqlock_polic
 	if (tuning)
 		irqlock_tuning = *tuning;
 	irqlock_init_policy(&lock, &torture_class, policy);
-	torture_run(&irq_torture, ROUNDS, false, &result);
+	torture_run(&irq_torture, ktest_each(ROUNDS), false, &result);
 	irqlock_tuning = saved;
 	ktest_check(!result.violations, "%lu violations", result.violations);
 	ktest_check(!result.lost, "%lu of %lu updates lost", result.lost,
@@ -356,7 +356,9 @@ static void message_came(unused_arg void *arg)
 /* Helper 0 holds the lock and asks all others for a TLB flush while they wait for it. */
 static void flush_under_lock(unsigned i, unused_arg void *arg) UNCHECKED_LOCKING
 {
-	for (unsigned n = 0; n < 50; n++) {
+	unsigned rounds = ktest_each(50);
+
+	for (unsigned n = 0; n < rounds; n++) {
 		irqlock_acquire(&lock);
 		if (i == 0)
 			leaf_call_mask(&harts_online, LEAF_TLB_FLUSH);
@@ -406,14 +408,14 @@ KTEST(irqlock, a_parked_waiter_keeps_the_messages_of_others)
 {
 	static const struct irqlock_tuning all_park = {0, 0, 0, 1, 4, 0, false};
 	struct irqlock_tuning saved = irqlock_tuning;
-	unsigned n = ktest_harts();
+	unsigned n = ktest_harts(), rounds = ktest_each(20);
 
 	if (n < 2) {
 		ktest_skip("needs two harts");
 		return;
 	}
 	irqlock_tuning = all_park;
-	for (unsigned round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < rounds; round++) {
 		reset_holder();
 		atomic_store_u32(&nr_waiting, 0, relaxed);
 		atomic_store_u32(&nr_messages, 0, relaxed);
@@ -440,14 +442,14 @@ static atomic_u32 nr_through;
 
 static void hammer_until_all_are_through(unused_arg unsigned i, void *arg) UNCHECKED_LOCKING
 {
-	unsigned *n = arg;
+	unsigned *n = arg, share = ktest_each(SHARE);
 
 	for (unsigned taken = 1; atomic_load_u32(&nr_through, relaxed) < *n; taken++) {
 		irqlock_acquire(&lock);
 		irqlock_release(&lock);
-		if (taken == SHARE)
+		if (taken == share)
 			atomic_add_u32(&nr_through, 1, relaxed);
-		if (taken >= SHARE)
+		if (taken >= share)
 			relax();
 	}
 }
@@ -481,7 +483,9 @@ static void use_and_free(unused_arg unsigned i, unused_arg void *arg) UNCHECKED_
 
 KTEST(irqlock, may_be_freed_by_whoever_has_it_last)
 {
-	for (unsigned round = 0; round < 50; round++) {
+	unsigned rounds = ktest_each(50);
+
+	for (unsigned round = 0; round < rounds; round++) {
 		short_lived = kmalloc(sizeof(*short_lived), 0);
 		ktest_require(short_lived, "no memory");
 		irqlock_init(short_lived, &torture_class);

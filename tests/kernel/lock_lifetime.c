@@ -23,7 +23,7 @@ static struct object {
 	};
 	unsigned refs; /* under it */
 } *objects;
-static unsigned members;
+static unsigned members, nr_objects; /* constant while they live */
 static atomic_u32 gone;
 
 static void last_is_gone(struct object *o)
@@ -42,7 +42,7 @@ static void lock_mutex(struct mutex *m, unsigned i)
 
 static void use_mutexes(unsigned who, void *arg unused_arg)
 {
-	for (unsigned i = 0; i < OBJECTS; i++) {
+	for (unsigned i = 0; i < nr_objects; i++) {
 		struct object *o = &objects[i];
 		bool last;
 
@@ -56,7 +56,7 @@ static void use_mutexes(unsigned who, void *arg unused_arg)
 
 static void use_mixlocks(unsigned who unused_arg, void *arg unused_arg)
 {
-	for (unsigned i = 0; i < OBJECTS; i++) {
+	for (unsigned i = 0; i < nr_objects; i++) {
 		struct object *o = &objects[i];
 		bool last;
 
@@ -84,9 +84,10 @@ static void live_and_go(bool mixed)
 	unsigned bad = 0;
 
 	members = 2 * ktest_harts();
-	objects = kmalloc(OBJECTS * sizeof(*objects), 0);
+	nr_objects = ktest_each(OBJECTS);
+	objects = kmalloc(nr_objects * sizeof(*objects), 0);
 	ktest_require(objects);
-	for (unsigned i = 0; i < OBJECTS; i++) {
+	for (unsigned i = 0; i < nr_objects; i++) {
 		if (mixed)
 			mixlock_init(&objects[i].mix, &life_mix_class);
 		else
@@ -95,9 +96,9 @@ static void live_and_go(bool mixed)
 	}
 	atomic_store_u32(&gone, 0, relaxed);
 	ktest_parallel(members, mixed ? use_mixlocks : use_mutexes, NULL);
-	for (unsigned i = 0; i < OBJECTS; i++)
+	for (unsigned i = 0; i < nr_objects; i++)
 		bad += touched(&objects[i]);
-	ktest_check(seen(&gone) == OBJECTS, "%u of %u are gone", seen(&gone), OBJECTS);
+	ktest_check(seen(&gone) == nr_objects, "%u of %u are gone", seen(&gone), nr_objects);
 	ktest_check(!bad, "%u were touched after their end", bad);
 	kfree(objects);
 }

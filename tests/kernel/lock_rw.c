@@ -47,7 +47,7 @@ KTEST(irqrwlock, writers_exclude_threads_and_handlers)
 	struct torture_result result;
 
 	irqrwlock_init(&rw, &rw_class);
-	torture_run(&writers, ROUNDS, false, &result);
+	torture_run(&writers, ktest_each(ROUNDS), false, &result);
 	ktest_check(!result.violations && !result.lost, "%lu violations, %lu lost",
 		result.violations, result.lost);
 	ktest_check(atomic_load_u32(&rw.word, relaxed) == 0, "word %#x",
@@ -109,10 +109,11 @@ static void write_once(void) UNCHECKED_LOCKING
 static void read_and_write(unused_arg unsigned i, unused_arg void *arg)
 {
 	unsigned self = lock_hart()->index;
+	unsigned rounds = ktest_each(ROUNDS);
 	uint64_t random = self + 7;
 
 	timer_start(&reader_timers[self], clock_now_ns());
-	for (unsigned n = 0; n < ROUNDS; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		unsigned dice = ktest_random(&random) % 16;
 
 		if (dice < 2)
@@ -188,7 +189,9 @@ static atomic_bool writer_done;
 static void flood_with_readers(unsigned i, unused_arg void *arg) UNCHECKED_LOCKING
 {
 	if (i == 0) {
-		for (unsigned n = 0; n < 100; n++)
+		unsigned writes = ktest_each(100);
+
+		for (unsigned n = 0; n < writes; n++)
 			write_once();
 		atomic_store_bool(&writer_done, true, release);
 		return;
@@ -255,10 +258,10 @@ static void timer_writes(struct timer *t)
 
 static void read_and_write_numbers(unused_arg unsigned i, unused_arg void *arg)
 {
-	unsigned self = lock_hart()->index;
+	unsigned self = lock_hart()->index, rounds = ktest_each(ROUNDS);
 
 	timer_start(&reader_timers[self], clock_now_ns());
-	for (unsigned n = 0; n < ROUNDS; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		if (i % 2 == 0)
 			write_numbers();
 		read_numbers();
@@ -277,7 +280,8 @@ KTEST(seqlock, readers_see_whole_writes_of_threads_and_handlers)
 	ktest_parallel(n, read_and_write_numbers, NULL);
 	for (unsigned i = 0; i < nr_harts; i++)
 		timer_cancel_sync(&reader_timers[i]);
-	ktest_check(atomic_load_u32(&nr_reads, relaxed) >= n * ROUNDS, "reads are missing");
+	ktest_check(
+		atomic_load_u32(&nr_reads, relaxed) >= n * ktest_each(ROUNDS), "reads are missing");
 	read_numbers();
 }
 

@@ -35,7 +35,9 @@ static void nest(unsigned i, unsigned outer, unsigned inner)
 
 static void same_order(unsigned i, unused_arg void *arg)
 {
-	for (unsigned n = 0; n < TURNS; n++) {
+	unsigned turns = ktest_each(TURNS);
+
+	for (unsigned n = 0; n < turns; n++) {
 		nest(i, 0, 1);
 		nest(i, 1, 2);
 		nest(i, 0, 2);
@@ -44,14 +46,18 @@ static void same_order(unsigned i, unused_arg void *arg)
 
 static void two_orders(unsigned i, unused_arg void *arg)
 {
-	for (unsigned n = 0; n < TURNS; n++)
+	unsigned turns = ktest_each(TURNS);
+
+	for (unsigned n = 0; n < turns; n++)
 		nest(i, i % 2, 1 - i % 2);
 }
 
 /* Each a third of the ring: three at least. */
 static void ring(unsigned i, unused_arg void *arg)
 {
-	for (unsigned n = 0; n < TURNS; n++)
+	unsigned turns = ktest_each(TURNS);
+
+	for (unsigned n = 0; n < turns; n++)
 		nest(i, i % 3, (i + 1) % 3);
 }
 
@@ -60,10 +66,10 @@ static void unsafe(unsigned i, unused_arg void *arg)
 {
 	struct locktest_lock *mine = &own[3 * i];
 	const void *lock = locktest_address(mine, kind_now);
-	unsigned flags = locktest_flags(kind_now);
+	unsigned flags = locktest_flags(kind_now), turns = ktest_each(TURNS);
 
 	locktest_sim_begin();
-	for (unsigned n = 0; n < TURNS; n++) {
+	for (unsigned n = 0; n < turns; n++) {
 		if (i % 2)
 			locktest_irq_enter(IRQ_TIMER);
 		if (locktest_acquire_raw(lock, mine->class, flags))

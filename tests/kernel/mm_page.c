@@ -44,9 +44,10 @@ static void drop(struct held *h)
 static void churn(unsigned worker, void *arg unused_arg)
 {
 	struct held held[HELD] = {0};
+	unsigned rounds = ktest_each(ROUNDS);
 	uint64_t seed = worker + 1;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		struct held *h = &held[ktest_random(&seed) % HELD];
 
 		if (h->page)

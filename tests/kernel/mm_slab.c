@@ -80,9 +80,10 @@ static void unpack(struct parcel *p)
 
 static void exchange(unsigned worker, void *arg unused_arg)
 {
+	unsigned rounds = ktest_each(ROUNDS);
 	uint64_t seed = worker * 77 + 5;
 
-	for (unsigned i = 0; i < ROUNDS && !ktest_failed(); i++) {
+	for (unsigned i = 0; i < rounds && !ktest_failed(); i++) {
 		struct parcel *p = pack(&seed);
 
 		ktest_check(p, "no memory");

@@ -127,10 +127,10 @@ KTEST(mm_vmap, shoot_downs_are_batched)
 static void churn(unsigned worker, void *arg unused_arg)
 {
 	uint32_t *held[6] = {0};
-	unsigned size[6] = {0};
+	unsigned size[6] = {0}, rounds = ktest_each(120);
 	uint64_t seed = worker + 11;
 
-	for (unsigned i = 0; i < 120 && !ktest_failed(); i++) {
+	for (unsigned i = 0; i < rounds && !ktest_failed(); i++) {
 		unsigned k = ktest_random(&seed) % 6;
 
 		if (held[k]) {
@@ -183,13 +183,13 @@ static void spin_with_irqs_off(unsigned worker, void *arg)
 
 KTEST(mm_vmap, harts_that_wait_with_interrupts_off_answer_shoot_downs)
 {
-	unsigned n = ktest_harts();
+	unsigned n = ktest_harts(), rounds = ktest_each(10);
 
 	if (n < 2) {
 		ktest_skip("one hart");
 		return;
 	}
-	for (unsigned i = 0; i < 10; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		atomic_store_u32(&spin_go, 0, relaxed);
 		atomic_store_u32(&spin_up, 0, relaxed);
 		ktest_parallel(n, spin_with_irqs_off, &n);

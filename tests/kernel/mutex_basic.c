@@ -48,8 +48,10 @@ static void use_box(unsigned n)
 
 static void contend(unsigned i, void *arg)
 {
+	unsigned rounds = ktest_each(ROUNDS);
+
 	(void)arg;
-	for (unsigned n = 0; n < ROUNDS; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		mutex_lock(&box.m);
 		use_box(n + i);
 		mutex_unlock(&box.m);
@@ -62,17 +64,18 @@ KTEST(mutex, excludes_threads_of_all_harts)
 
 	box_init();
 	ktest_parallel(n, contend, NULL);
-	ktest_check(box.a == n * ROUNDS, "%u of %u", box.a, n * ROUNDS);
+	ktest_check(box.a == n * ktest_each(ROUNDS), "%u of %u", box.a, n * ktest_each(ROUNDS));
 	wait_check_idle(&box.m.pi, "after the crowd");
 }
 
 /* Every way to acquire, with limits that end at any moment. */
 static void contend_limited(unsigned i, void *arg)
 {
+	unsigned rounds = ktest_each(ROUNDS);
 	uint64_t seed = i;
 
 	(void)arg;
-	for (unsigned n = 0; n < ROUNDS; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		uint64_t end = clock_now_ns() + ktest_random(&seed) % 50000;
 		int rc = 0;
 

@@ -351,10 +351,11 @@ static struct mutex storm[STORM_LOCKS];
 static void storm_member(unsigned i, void *arg)
 {
 	struct thread *self = current_thread();
+	unsigned rounds = ktest_each(200);
 	uint64_t seed = i + 1;
 
 	(void)arg;
-	for (unsigned n = 0; n < 200; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		unsigned held = 0, prio = ktest_random(&seed) % 4 * 10;
 
 		sched_set_priority(self, prio ? SCHED_RR : SCHED_FAIR, prio);

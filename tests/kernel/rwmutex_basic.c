@@ -52,10 +52,11 @@ static void write_shelf(unsigned n)
 
 static void use_shelf(unsigned i, void *arg)
 {
+	unsigned rounds = ktest_each(400);
 	uint64_t seed = i;
 
 	(void)arg;
-	for (unsigned n = 0; n < 400; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		struct wait_limit limit = WAIT_UNTIL(clock_now_ns() + ktest_random(&seed) % 80000);
 		bool limited = ktest_random(&seed) % 2;
 

@@ -224,6 +224,8 @@ KTEST(sched, handler_wakes_at_any_point_of_falling_asleep)
 	timer_cancel_sync(&r.timer);
 }
 
+#define STORM_WAKES 2000
+
 /* Many wakers for one sleeper: it may wake too often, never too rarely. */
 static struct {
 	struct thread *sleeper;
@@ -232,9 +234,11 @@ static struct {
 
 static void storm_waker(unsigned i, void *arg)
 {
+	unsigned times = ktest_each(STORM_WAKES);
+
 	(void)i;
 	(void)arg;
-	for (unsigned n = 0; n < 2000; n++) {
+	for (unsigned n = 0; n < times; n++) {
 		atomic_add_u32(&storm.posted, 1, relaxed);
 		sched_wake(storm.sleeper);
 	}
@@ -254,14 +258,14 @@ static void storm_sleeper(void *arg)
 
 KTEST(sched, every_waker_of_a_storm_is_seen)
 {
-	unsigned n = ktest_harts();
+	unsigned n = ktest_harts(), wanted = n * ktest_each(STORM_WAKES);
 
 	atomic_store_u32(&storm.posted, 0, relaxed);
-	atomic_store_u32(&storm.wanted, n * 2000, relaxed);
+	atomic_store_u32(&storm.wanted, wanted, relaxed);
 	storm.sleeper = thread_create("sleeper", storm_sleeper, NULL);
 	ktest_require(storm.sleeper);
 	thread_run(storm.sleeper);
 	ktest_check(ktest_parallel(n, storm_waker, NULL));
 	thread_join(storm.sleeper, NULL);
-	ktest_check(atomic_load_u32(&storm.posted, relaxed) == n * 2000);
+	ktest_check(atomic_load_u32(&storm.posted, relaxed) == wanted);
 }

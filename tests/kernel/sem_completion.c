@@ -34,10 +34,11 @@ static void pool_init(unsigned units)
 
 static void use_pool(unsigned i, void *arg)
 {
+	unsigned rounds = ktest_each(500);
 	uint64_t seed = i;
 
 	(void)arg;
-	for (unsigned n = 0; n < 500; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		uint64_t end = clock_now_ns() + ktest_random(&seed) % 60000;
 
 		if (ktest_random(&seed) % 2)

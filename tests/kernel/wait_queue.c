@@ -68,11 +68,12 @@ static bool market_closed(void)
 
 static void trade(unsigned i, void *arg)
 {
+	unsigned tokens = ktest_each(TOKENS_EACH);
 	uint64_t seed = i;
 	bool timed = arg && i % 4 == 1;
 
 	if (i % 2 == 0) {
-		for (unsigned n = 0; n < TOKENS_EACH; n++) {
+		for (unsigned n = 0; n < tokens; n++) {
 			count_up(&market.tokens);
 			waitq_wake_one(&market.wq);
 		}
@@ -96,7 +97,7 @@ static void run_market(void *timed)
 	waitq_init(&market.wq, &test_waitq_class);
 	atomic_store_u32(&market.tokens, 0, relaxed);
 	atomic_store_u32(&market.taken, 0, relaxed);
-	atomic_store_u32(&market.wanted, pairs * TOKENS_EACH, relaxed);
+	atomic_store_u32(&market.wanted, pairs * ktest_each(TOKENS_EACH), relaxed);
 	ktest_parallel(2 * pairs, trade, timed);
 	ktest_check(seen(&market.taken) == seen(&market.wanted), "%u of %u taken",
 		seen(&market.taken), seen(&market.wanted));

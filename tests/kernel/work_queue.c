@@ -264,10 +264,11 @@ static void ask(void *arg)
 
 static void storm(unsigned i, void *arg)
 {
+	unsigned rounds = ktest_each(400);
 	uint64_t seed = i + 1;
 
 	(void)arg;
-	for (unsigned n = 0; n < 400; n++) {
+	for (unsigned n = 0; n < rounds; n++) {
 		struct busy_item *b = &busy[ktest_random(&seed) % ITEMS];
 
 		switch (ktest_random(&seed) % 8) {
