@@ -14,8 +14,8 @@ B := build/$(CONFIG)
 
 # What the user says reaches programs through the environment exactly as it was typed: neither make
 # nor a shell expands it.
-WORDS := ANYWAY APPEND BIOS CHAOS CPU CONFIG CYCLES DTB FDT_SRC GDB GDB_ARGS HARTS JOBS LOCK MEM \
-	PROG QEMU SCHEDULE SECONDS SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
+WORDS := ANYWAY APPEND BIOS BOOTS CHAOS CPU CONFIG CYCLES DTB FDT_SRC GDB GDB_ARGS HARTS JOBS \
+	LOCK MEM PROG QEMU SCHEDULE SECONDS SEED SEEDS SHRINK SMP STOP STORY T TIMEOUT
 $(foreach w,$(WORDS),$(eval override $(w) := $$(value $(w))))
 export $(WORDS)
 
@@ -47,6 +47,7 @@ GROUPS_hunt := build run
 GROUPS_replay := build run
 GROUPS_gallery := build run
 GROUPS_bench := build run
+GROUPS_bench-scale := build run
 GROUPS_lockbook := build run book
 GROUPS_bringup := build run plot
 GROUPS_format := build check

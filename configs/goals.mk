@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check verify fuzz torture hunt replay gallery lockbook bench \
-	bench-scale bringup host menuconfig savedefconfig format doctor deps clean help
+.PHONY: all kernel run debug test check verify fuzz torture hunt replay gallery \
+	lockbook bench bench-scale bringup host menuconfig savedefconfig format doctor deps clean \
+	help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -113,7 +114,7 @@ help:				## this list
 	@echo 'torture takes LOCK=kind SMP=4 SECONDS=60 SEED=n, and CONFIG=debug if you say none;'
 	@echo 'HARTS=churn CYCLES=10000: harts stop, start, sleep and wake under load instead.'
 	@echo 'fuzz takes SECONDS=60 and goes on from what earlier runs found worth keeping.'
-	@echo 'bringup takes SMP=1..64: from, to.'
+	@echo 'bringup takes SMP=1..64 (from, to) and BOOTS=3 of each.'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
 	@echo 'PROG= SEED=n, STORY=1, GDB=1 STOP=event: `tests/hunt/run help` says all of it.'

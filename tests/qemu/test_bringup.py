@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How harts are brought up: the modes, and boot arguments that are no good."""
+import importlib.machinery
 import os
 import re
 
@@ -137,13 +138,14 @@ def test_a_stopped_hart_that_parked_and_one_that_never_started_are_told_apart():
 
 
 def test_the_sweep_draws_its_plot_and_leaves_the_data_beside_it(tmp_path):
-    env = dict(os.environ, SMP="1..2")
+    env = dict(os.environ, SMP="1..2", BOOTS="1")
     done = children.run([str(ROOT / "tests" / "bench" / "bringup"), str(tmp_path)], LAST_RESORT,
                         env=env)
     assert done.returncode == 0, done.stdout
     boots = (tmp_path / "boots.csv").read_text().split()
     assert [b.split(",")[:2] for b in boots] == [
         [mode, n] for mode in ("parallel", "sequential", "tree", "lazy", "cold") for n in "12"]
+    assert (tmp_path / "median.csv").read_text().split() == boots  # of one boot each
     assert all(float(b.split(",")[2]) > 0 for b in boots), boots
     assert all(bool(b.split(",")[3]) == (b.split(",")[1] == "2") for b in boots), boots
     assert "<svg" in (tmp_path / "bringup.svg").read_text()
@@ -152,3 +154,22 @@ def test_the_sweep_draws_its_plot_and_leaves_the_data_beside_it(tmp_path):
     done = children.run([str(ROOT / "tests" / "bench" / "bringup"), str(tmp_path)], LAST_RESORT,
                         env=env)
     assert done.returncode == 2 and "SMP=4..2" in done.stdout, done.stdout
+
+
+def test_what_the_sweep_plots_is_the_median_of_its_boots(tmp_path, monkeypatch):
+    bringup = importlib.machinery.SourceFileLoader(
+        "bringup", str(ROOT / "tests" / "bench" / "bringup")).load_module()
+    row = dict.fromkeys(bringup.COLUMNS, "") | {"boot": "1", "sched": "1000000"}
+    boots = iter([2, 9, 4] * len(bringup.CURVES))
+
+    def boot(smp, mode):
+        ms = next(boots)
+        other = row | {"boot": "0", "call": "2000000", "sched": str(2000000 + 1000 * ms)}
+        return [row, other][:smp], 1000000 + 1000000 * ms
+
+    monkeypatch.setattr(bringup, "boot", boot)
+    bringup.sweep(str(tmp_path), [2], 3)
+    assert (tmp_path / "median.csv").read_text().split() == [
+        mode + ",2,4.000,4.0" for mode in bringup.CURVES]
+    assert len((tmp_path / "boots.csv").read_text().split()) == 3 * len(bringup.CURVES)
+    assert len((tmp_path / "harts.csv").read_text().split()) == 1 + 6 * len(bringup.CURVES)
