@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Devices of the tree and their drivers. A driver names what it is compatible with; drivers_probe
- * (kernel/device.h) walks the tree and offers each enabled node to the driver of its most specific
- * string.
+ * (kernel/device.h) offers each enabled node of the tree to the driver of its most specific string.
  *
  *	DRIVER(ns16550, DRIVER_DEVICE, ns16550_probe, "ns16550a", "ns16550");
  */

@@ -14,11 +14,11 @@ enum driver_stage {
 	DRIVER_STAGES,
 };
 
-/* Sets up the console and the way out as far as they can be had without memory. Boot hart, SIE off.
- */
+/* Finds the devices, and sets up the console and the way out as far as they can be had without
+ * memory. The tree must stay where it is. Boot hart, SIE off. */
 void drivers_early(const void *fdt);
-/* Probes every enabled node for which there is a driver of that stage. Returns how many took their
- * device. Boot; DRIVER_DEVICE: thread, may sleep. */
-unsigned drivers_probe(const void *fdt, enum driver_stage stage);
+/* Probes every enabled device for which there is a driver of that stage. Returns how many were
+ * taken. Boot; DRIVER_DEVICE: thread, may sleep. */
+unsigned drivers_probe(enum driver_stage stage);
 
 #endif

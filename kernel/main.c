@@ -74,8 +74,8 @@ noreturn void kernel_main(void)
 	bringup_prepare();
 	say_harts();
 
-	drivers_probe(arch_info.fdt, DRIVER_POWER);
-	drivers_probe(arch_info.fdt, DRIVER_IRQCHIP);
+	drivers_probe(DRIVER_POWER);
+	drivers_probe(DRIVER_IRQCHIP);
 	hart_join(&boot_hart);
 	irq_enter_hart(&boot_hart);
 
@@ -103,7 +103,7 @@ noreturn void hart_main(struct hart_meta *h)
 
 static void init_thread(void *arg unused_arg)
 {
-	drivers_probe(arch_info.fdt, DRIVER_DEVICE);
+	drivers_probe(DRIVER_DEVICE);
 	balance_irqs(fdt_bootargs(arch_info.fdt));
 	log_info("harts: %u of %u online", bringup_start(), nr_harts);
 	shell_start();

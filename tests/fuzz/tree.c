@@ -116,7 +116,7 @@ static void boot(const void *fdt)
 	judge_memory();
 	machine_attach_harts();
 	for (unsigned stage = 0; stage < DRIVER_STAGES; stage++)
-		drivers_probe(fdt, stage);
+		drivers_probe(stage);
 	judge_contexts();
 	machine_use_devices();
 }

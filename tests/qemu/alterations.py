@@ -256,6 +256,10 @@ DEVICES = [
         status=NO_SHELL, commands=None),
     Row("second_line_in_memory", node('serial@88000000 { compatible = "ns16550a"; '
         "reg = <0x0 0x88000000 0x0 0x100>; };"), r"uart: \S+@10000000", online=2),
+    Row("more_devices_than_there_is_room_for", node("lines { %s };" % " ".join(
+        'serial@%d { compatible = "ns16550a"; };' % i for i in range(70))),
+        r"uart: \S+@10000000", r"\d+ devices of the tree are beyond the first 64: not used",
+        online=2),
     Row("line_without_an_interrupt", drop(UART, "interrupts"), r"no interrupt .*: no input"),
     Row("line_of_a_source_that_is_not", value(UART, "interrupts", "<500>"),
         r"no interrupt .*: no input"),
