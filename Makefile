@@ -39,6 +39,7 @@ DEPS := build/deps
 GROUPS_run := build run
 GROUPS_debug := build run debug
 GROUPS_test := build run debug test check verify hunt fuzz plot
+GROUPS_test-scale := build run
 GROUPS_fuzz := build run test fuzz
 GROUPS_check := build check
 GROUPS_verify := build test verify

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What a user asks make for. Text after `##` is what `make help` shows.
 
-.PHONY: all kernel run debug test check verify fuzz torture hunt replay gallery \
+.PHONY: all kernel run debug test test-scale check verify fuzz torture hunt replay gallery \
 	lockbook bench bench-scale bringup host menuconfig savedefconfig format doctor deps clean \
 	help
 
@@ -30,6 +30,10 @@ test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) $(PAYLOAD)/stub.elf
 	$(Q)$(MAKE) host
 	@$(PY) -B tests/run
+
+test-scale: | $(DEPS)/build $(DEPS)/run		## tests in the kernel and torture, with 128 harts
+	$(Q)$(MAKE) CONFIG=virt64 kernel
+	@$(PY) -B tests/run --scale
 
 check: | $(DEPS)/build $(DEPS)/check		## layout, layers, annotations, all configurations
 	@$(PY) tests/check/run
@@ -115,6 +119,7 @@ help:				## this list
 	@echo 'HARTS=churn CYCLES=10000: harts stop, start, sleep and wake under load instead.'
 	@echo 'fuzz takes SECONDS=60 and goes on from what earlier runs found worth keeping.'
 	@echo 'bringup takes SMP=1..64 (from, to) and BOOTS=3 of each.'
+	@echo 'test-scale takes SMP=128 and T, as test does: T=kernel, T=torture, T=sched.'
 	@echo 'verify takes QUICK=1: fewer executions, one mutant a property.'
 	@echo 'hunt takes PROG=name SEEDS=1..200 JOBS=2, or PROG= SEED=n SHRINK=1; replay'
 	@echo 'PROG= SEED=n, STORY=1, GDB=1 STOP=event: `tests/hunt/run help` says all of it.'
