@@ -43,13 +43,13 @@ static void sleep_and_say(void *arg)
 /* Sends the thread from hart to hart; it must be seen on each, and on no other after the wait. */
 static void chase(void (*body)(void *))
 {
-	unsigned n = ktest_harts();
+	unsigned n = ktest_harts(), rounds = n * ktest_each(8);
 	struct thread *t;
 
 	reset();
 	t = thread_spawn("chased", body, NULL);
 	ktest_require(t);
-	for (unsigned round = 0; round < 8 * n; round++) {
+	for (unsigned round = 0; round < rounds; round++) {
 		unsigned hart = online_hart(round % n);
 		struct hart_mask mask = only_hart(hart);
 

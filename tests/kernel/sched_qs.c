@@ -62,9 +62,9 @@ static struct object *object_new(void)
 
 static unsigned publish_and_retire(void)
 {
-	unsigned retired = 0;
+	unsigned retired = 0, rounds = ktest_each(ROUNDS);
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		struct object *new = object_new();
 		struct object *old;
 

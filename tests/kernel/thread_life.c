@@ -297,7 +297,9 @@ static void check_arg(void *arg)
 
 KTEST(thread, argument_arrives_on_every_hart)
 {
-	for (unsigned i = 0; i < 4 * ktest_harts(); i++) {
+	unsigned times = ktest_harts() * ktest_each(4);
+
+	for (unsigned i = 0; i < times; i++) {
 		uint64_t value = 0x1234567890abcdef;
 		struct thread *t = create_on(
 			online_hart(i % ktest_harts()), "arg", check_arg, &value);
