@@ -6,6 +6,14 @@
  * Fences between two harts that belong to this file:
  *   what the starter stored  -> the new hart       full fence in arch_hart_start | secondary_start
  *   what the sender stored   -> IPI handler        fence w,ow in arch_ipi_send*  | arch_ipi_clear
+ * An emulator on a host with a stronger order never misses them: the check `fences` looks at the
+ * machine code.
+ *
+ * A hart is started at the entry alone, whose mapping is looked up before: a firmware may take any
+ * address, and loses the hart (OpenSBI 1.1).
+ *
+ * A hart's sources of interrupts are on (hart_ready) before it opens its mailbox, and whenever it
+ * idles.
  */
 #include "arch/riscv/csr.h"
 #include "arch/riscv/internal.h"
@@ -28,6 +36,8 @@ enum { /* functions */
 #define SUSPEND_NON_RETENTIVE 0x80000000ul
 
 #define IPI_MASK_BITS (8 * sizeof(unsigned long))
+/* Bits of sie: nothing sleeps for long without any of them. */
+#define ALL_SOURCES (SIP_SSIP | SIP_STIP | SIP_SEIP)
 
 static void ipi_send_ids(unsigned long bits, uintptr_t base);
 
@@ -37,11 +47,21 @@ void arch_hart_init(struct hart_meta *h)
 	row_init(&h->arch.row, h, 0);
 }
 
+/* Where harts come in. */
+static phys_t entry_address(void)
+{
+	phys_t entry = virt_to_phys(secondary_start), mapped = 0;
+
+	assert(arch_kquery((uintptr_t)secondary_start, &mapped) ==
+		(ARCH_PROT_READ | ARCH_PROT_EXEC));
+	assert(mapped == entry);
+	return entry;
+}
+
 int arch_hart_start_again(const struct hart_meta *h)
 {
-	phys_t entry = virt_to_phys(secondary_start);
-	struct sbi_result r = sbi_call(SBI_HSM, HSM_START, h->hartid, (unsigned long)entry,
-		(unsigned long)virt_to_phys(h));
+	struct sbi_result r = sbi_call(SBI_HSM, HSM_START, h->hartid,
+		(unsigned long)entry_address(), (unsigned long)virt_to_phys(h));
 
 	return sbi_errno(r.error);
 }
@@ -110,7 +130,7 @@ int arch_hart_suspend(bool retentive)
 	/* As before a stop; and a non-retentive one comes back by the hart's entry. */
 	__asm__ volatile("fence rw, orw" : : : "memory");
 	r = sbi_call(SBI_HSM, HSM_SUSPEND, retentive ? SUSPEND_RETENTIVE : SUSPEND_NON_RETENTIVE,
-		retentive ? 0 : (unsigned long)virt_to_phys(secondary_start),
+		retentive ? 0 : (unsigned long)entry_address(),
 		retentive ? 0 : (unsigned long)virt_to_phys(h));
 	csr_write(sie, enabled);
 	return sbi_errno(r.error);
@@ -124,11 +144,12 @@ noreturn void secondary_main(uintptr_t hartid, struct hart_meta *h)
 	hart_main(h);
 }
 
-/* The sources of interrupts of this hart on, none pending by us; SIE stays off. */
+/* The sources of interrupts of this hart on, none pending by us; SIE stays off. Before anybody can
+ * know that it is there: what is sent to it from then on ends its first wfi. */
 void hart_ready(void)
 {
 	arch_timer_set(UINT64_MAX);
-	csr_write(sie, SIP_SSIP | SIP_STIP | SIP_SEIP);
+	csr_write(sie, ALL_SOURCES);
 }
 
 /* ---- Software interrupts ------------------------------------------------------------------ */
@@ -199,6 +220,9 @@ void arch_wait_ipi(bool timer)
 
 void arch_idle_wait(void)
 {
+	/* What was looked at before still holds: what has come since is pending, and ends this. */
+	assert(!arch_irq_enabled());
+	assert(csr_read(sie) == ALL_SOURCES);
 	__asm__ volatile("wfi" : : : "memory");
 }
 

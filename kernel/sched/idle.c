@@ -18,11 +18,12 @@
 
 #define DRAIN_POLL_NS NS_PER_MS
 
-static bool (*idle_hook)(struct hart_meta *h);
+static atomic_ptr idle_hook; /* sched_idle_fn: changed while harts idle */
 
-void sched_set_idle_hook(bool (*fn)(struct hart_meta *h))
+sched_idle_fn *sched_set_idle_hook(sched_idle_fn *fn)
 {
-	idle_hook = fn;
+	/* Relaxed, and the load as well: it is code, which was there before any hart. */
+	return atomic_xchg_ptr(&idle_hook, fn, relaxed);
 }
 
 void sched_init_hart(struct hart_meta *h)
@@ -162,13 +163,15 @@ static void begin_to_run(struct hart_meta *h)
 /* Nothing to do as far as this hart knows. SIE off. */
 static void sleep_until_interrupt(struct hart_meta *h, struct runq *rq) UNCHECKED_LOCKING
 {
+	sched_idle_fn *hook = atomic_load_ptr(&idle_hook, relaxed);
+
 	check_idle();
 	/* Plain: only its own hart, with SIE off, changes it; hence unchecked. */
 	if (rq->tick) {
 		rq->tick = 0;
 		timer_set_tick(UINT64_MAX);
 	}
-	if (idle_hook && idle_hook(h)) {
+	if (hook && hook(h)) {
 		begin_to_run(h);
 		return;
 	}

@@ -104,8 +104,9 @@ int sched_hart_drain(struct hart_meta *h);
 void sched_hart_accept(struct hart_meta *h);
 bool sched_hart_accepts(const struct hart_meta *h);
 /* Called by the idle thread each time before it sleeps, SIE off, owner the boot row. True: the hart
- * was away meanwhile, or all but, and takes threads again. NULL: none. */
-void sched_set_idle_hook(bool (*fn)(struct hart_meta *h));
+ * was away meanwhile, or all but, and takes threads again. NULL: none. Returns the one before. */
+typedef bool sched_idle_fn(struct hart_meta *h);
+sched_idle_fn *sched_set_idle_hook(sched_idle_fn *fn);
 
 /*
  * Harts in reserve: taken in when there is more to do than there are harts. While it is not empty,
