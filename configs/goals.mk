@@ -2,8 +2,8 @@
 # What a user asks make for. Text after `##` is what `make help` shows.
 
 .PHONY: all kernel run debug test test-scale check verify fuzz torture hunt replay gallery \
-	lockbook bench bench-scale bringup host menuconfig savedefconfig format doctor deps clean \
-	help
+	lockbook bench bench-scale bringup host payloads menuconfig savedefconfig format doctor \
+	deps clean help
 
 all: kernel			## the kernel of CONFIG (default)
 kernel: $(B)/kernel.elf		## the same
@@ -11,6 +11,8 @@ kernel: $(B)/kernel.elf		## the same
 
 kernel-%:			## the kernel of configuration %
 	$(Q)$(MAKE) CONFIG=$* kernel
+
+payloads: $(PAYLOADS)		## bare programs for tests, in the kernel's place
 
 host: $(HOST_PROGRAMS)		## the test programs that run on this machine
 
@@ -27,7 +29,7 @@ test: | $(addprefix $(DEPS)/,$(TEST_DEPS))	## every test; T=pattern selects
 	$(Q)$(MAKE) CONFIG=perf kernel
 	$(Q)$(MAKE) CONFIG=hunt kernel
 	$(Q)$(MAKE) CONFIG=race kernel
-	$(Q)$(MAKE) $(PAYLOAD)/stub.elf
+	$(Q)$(MAKE) payloads
 	$(Q)$(MAKE) host
 	@$(PY) -B tests/run
 

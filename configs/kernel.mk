@@ -158,12 +158,16 @@ $(B)/kernel.elf: $(OBJECTS) $(B)/libfdt.a $(B)/kernel.ld $(B)/objects configs/li
 # ---- Payloads ------------------------------------------------------------------------------
 # Bare programs that the firmware enters in the kernel's place; the same for all configurations.
 PAYLOAD := build/payload
+PAYLOADS := $(patsubst tests/payload/%.S,$(PAYLOAD)/%.elf,$(wildcard tests/payload/*.S))
+# Where the firmware's entry goes to; the kernel's own place, if it is not there as well.
+PAYLOAD_TEXT = 0x80200000
+$(PAYLOAD)/handover.elf: PAYLOAD_TEXT = 0x84000000
 
 $(PAYLOAD)/%.elf: tests/payload/%.S configs/kernel.mk | $(DEPS)/build
 	$(say) PAYLOAD $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ARCH_rv64) -mcmodel=medany -static -nostdlib -no-pie \
 		-Wl,-n -Wl,-N -Wl,--no-warn-rwx-segments -Wl,--build-id=none \
-		-Wl,-Ttext=0x80200000 -o $@ $<
+		-Wl,-Ttext=$(PAYLOAD_TEXT) -o $@ $<
 
 -include $(OBJECTS:.o=.d) $(GEN)/offsets.d $(B)/kernel.ld.d

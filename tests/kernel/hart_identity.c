@@ -76,6 +76,76 @@ KTEST(hart, stages_follow_each_other)
 	}
 }
 
+/* ---- Stacks ---------------------------------------------------------------------------------- */
+
+#define STACKS 3
+
+static struct arch_stack stack_of(const struct hart_meta *h, unsigned which)
+{
+	return which == 0 ? h->arch.boot : which == 1 ? h->arch.irq : h->arch.emergency;
+}
+
+/* Of all that stand at a lower place, hart by hart. */
+static void check_apart(const struct hart_meta *h, unsigned which)
+{
+	struct arch_stack mine = stack_of(h, which);
+
+	ktest_check(mine.base < mine.top, "hart %u has no stack %u", h->index, which);
+	for (unsigned i = 0; i <= h->index; i++) {
+		unsigned end = i == h->index ? which : STACKS;
+
+		for (unsigned k = 0; k < end && hart_is_online(harts[i]); k++) {
+			struct arch_stack other = stack_of(harts[i], k);
+
+			ktest_check(mine.base >= other.top || other.base >= mine.top,
+				"stack %u of hart %u is also stack %u of hart %u", which, h->index,
+				k, i);
+		}
+	}
+}
+
+/* In a handler. */
+static void note_stack(void *arg)
+{
+	*(uintptr_t *)arg = (uintptr_t)__builtin_frame_address(0);
+}
+
+KTEST(hart, no_two_harts_share_a_stack)
+{
+	for_each_hart(h) {
+		uintptr_t sp = 0;
+
+		if (!hart_is_online(h))
+			continue;
+		for (unsigned which = 0; which < STACKS; which++)
+			check_apart(h, which);
+		ktest_check(h->idle->stack.base == h->arch.boot.base, "hart %u", h->index);
+		ktest_check(hart_call(h, note_stack, &sp) == 0);
+		ktest_check(sp > h->arch.irq.base && sp <= h->arch.irq.top,
+			"hart %u: its handlers are on another stack", h->index);
+	}
+}
+
+/* ---- Where they were told who they are ------------------------------------------------------- */
+
+/* A start's argument has the width of an address: with half of it these harts would find nothing,
+ * or somebody else. */
+KTEST(hart, starts_with_a_hart_meta_above_4_gib)
+{
+	unsigned n = 0;
+
+	for_each_hart(h) {
+		struct hart_meta *who = NULL;
+
+		if (h == &boot_hart || !hart_is_online(h) || !((uint64_t)virt_to_phys(h) >> 32))
+			continue;
+		n++;
+		ktest_check(hart_call(h, say_who, &who) == 0 && who == h, "hart %u", h->index);
+	}
+	if (!n)
+		ktest_skip("no hart_meta lies there");
+}
+
 static atomic_u32 ran;
 
 static void count_on(void *arg)

@@ -254,6 +254,32 @@ KTEST(ipi, a_lost_interrupt_only_delays_the_call)
 	ktest_check(lost.times == 1 && hart_call_done(&call), "the lost one did not run");
 }
 
+/* Interrupts off, so that it stays. Much more than one needs to get through the firmware. */
+static bool comes_to_be_pending(void)
+{
+	for (unsigned i = 0; i < 1000000 && !arch_ipi_pending(); i++)
+		relax();
+	return arch_ipi_pending();
+}
+
+/* A flag that stayed would keep the next sender from sending. */
+KTEST(ipi, a_flag_is_taken_with_its_interrupt)
+{
+	struct where w = {0};
+	struct hart_call call;
+
+	hart_call_init(&call, note_where, &w);
+	for (unsigned i = 0; i < 3; i++) {
+		irq_off();
+		ktest_check(hart_call_post(this_hart(), &call) == 0, "post %u", i);
+		ktest_check(comes_to_be_pending(), "post %u sent no interrupt", i);
+		irq_on();
+		while (!hart_call_done(&call))
+			relax();
+	}
+	ktest_check(w.times == 3, "%u times", w.times);
+}
+
 KTEST(ipi, interrupts_without_a_message_do_nothing)
 {
 	struct hart_meta *here;

@@ -125,7 +125,7 @@ def memory(*cells):
 HARTS = [
     Row("disabled_hart", edit("cpu@2", r'status = "okay"', 'status = "disabled"'),
         r"hart.*\b2\b.*disabled", smp=4, online=3),
-    Row("sparse_hartids", without_hart_1, smp=4, online=3, commands="harts; test ipi"),
+    Row("sparse_hartids", without_hart_1, smp=4, online=3, commands="harts; test ipi; test hart."),
     Row("hart_of_another_word_length",
         edit("cpu@1", r'riscv,isa = "rv64', 'riscv,isa = "rv32'), spoilt=1),
     Row("hart_without_an_isa", drop("cpu@1", "riscv,isa"), spoilt=1),

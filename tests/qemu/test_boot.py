@@ -5,9 +5,11 @@ import re
 
 import pytest
 
+import alterations
 import children
 import launcher
-from guest import EXIT, LAST_RESORT, ROOT, Shell, run
+import tree
+from guest import EXIT, LAST_RESORT, ROOT, Shell, kernel, run
 
 ONLINE = r"^\s*\d+\s+(?:0x)?[0-9a-f]+\s+online\b"
 
@@ -114,6 +116,34 @@ def test_any_boot_hart():
             assert set(got.lines(r"\] hart (\d+): " + first)) == set(boot), got.text
         seen.update(boot)
     assert seen, "the boot log does not name the boot hart"
+
+
+HANDOVER = ROOT / "build" / "payload" / "handover.elf"
+CHOSEN, RESERVED = 0x84001000, ("0x84000000", "0x2000")	# tests/payload/handover.S
+
+
+@pytest.mark.parametrize("first", [1, 3])
+def test_a_hart_that_is_not_the_first_boots(first, tmp_path):
+    """No luck is needed to meet it: a program before the kernel sees to that."""
+    text = alterations.memreserve(*RESERVED)(tree.dump(tmp_path, 4))
+    got = run(f"harts; test hart.; hart stop {first}; hart start {first}; test hart.each",
+              smp=4, kernel=HANDOVER, dtb=tree.build(tmp_path, text),
+              extra=["-device", f"loader,file={kernel()}",
+                     "-device", f"loader,addr={CHOSEN:#x},data={first},data-len=4"])
+    assert got.status == EXIT["EXIT_OK"], got.text
+    assert got.lines(r"hart (\d+): hartid (\d+), the boot hart") == [(str(first),) * 2], got.text
+    assert online(got.text) == 4, got.text
+    assert len(got.lines(r"^[1-9]\d* passed, 0 failed")) == 2, got.text
+
+
+def test_a_start_s_argument_reaches_harts_above_4_gib():
+    """Harts of the second node have what they are started with above the first 4 GiB."""
+    nodes = ["-object", "memory-backend-ram,size=2G,id=m0",
+             "-object", "memory-backend-ram,size=512M,id=m1",
+             "-numa", "node,memdev=m0,cpus=0-1", "-numa", "node,memdev=m1,cpus=2-3"]
+    got = run("harts; test hart.starts_with", smp=4, mem="2560M", extra=nodes)
+    assert got.status == EXIT["EXIT_OK"] and online(got.text) == 4, got.text
+    assert got.lines(r"^ok hart\.starts_with_a_hart_meta_above_4_gib$"), got.text
 
 
 def test_prompt_answers_after_boot():

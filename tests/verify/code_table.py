@@ -156,6 +156,12 @@ MAIL_LOST = {
 	flags = atomic_xchg_u32(&h->mailbox.flags, 0, acquire);
 	arch_ipi_clear();
 """),
+    "flags_not_taken_whole": ("kernel/hart/call.c", """\
+	flags = atomic_xchg_u32(&h->mailbox.flags, 0, acquire);
+""", """\
+	flags = atomic_load_u32(&h->mailbox.flags, acquire);
+	atomic_store_u32(&h->mailbox.flags, 0, relaxed);
+"""),
     "closed_with_calls": ("kernel/hart/call.c", """\
 	if (!atomic_cas_ptr(&h->mailbox.calls, &empty, MAILBOX_CLOSED, acq_rel)) {
 		assert(empty != MAILBOX_CLOSED);
