@@ -9,9 +9,11 @@
  *   1 the mailbox   closed by compare-and-swap from empty. If a call is in it the hart goes back to
  *                   idling: the call's interrupt is pending, its handler runs it, and the next look
  *                   comes here again.
- *   2 the timers    the heir takes them, in its software interrupt, by a call that this hart posts
- *                   and waits for: after the calls, which may start timers. Whoever serves the
- *                   heir's own requests need not be this hart, whose mailbox is closed.
+ *   2 the timers    the heir takes them, in its software interrupt, by calls that this hart posts
+ *                   and waits for: after the calls, which may start timers. Each call takes a few,
+ *                   so that many timers don't keep the heir's interrupts off; no new ones come.
+ *                   Whoever serves the heir's own requests need not be this hart, whose mailbox is
+ *                   closed.
  *   3 the masks     the bit of harts_online goes by an AMO with release: all read sections of this
  *                   hart are over (kernel/sched/qs.c).
  *   4 the firmware  HART_GONE, then the HSM call (SBI 1.0 sections 9.2 and 9.4).
@@ -116,24 +118,34 @@ bool hart_leave_stuck(const struct hart_meta *h)
 		atomic_load_u32(&h->leave.where, relaxed) == HART_LOST && !is_away(h);
 }
 
-static void take_timers(void *from)
+struct portion {
+	struct hart_meta *from;
+	bool more; /* stored by the heir; it is read after the call is done */
+};
+
+static void take_timers(void *arg)
 {
-	timer_migrate(from);
+	struct portion *p = arg;
+
+	p->more = timer_migrate(p->from);
 }
 
 static void give_timers_away(struct hart_meta *h)
 {
+	struct portion portion = {.from = h, .more = true};
 	struct relax wait = RELAX_INIT;
 	struct hart_call call;
-	int err;
 
-	hart_call_init(&call, take_timers, h);
-	err = hart_call_post(h->leave.heir, &call);
-	assert(!err);
-	while (!hart_call_done(&call)) {
-		/* The heir may have been stopped for good by a panic. */
-		hart_obey_stop();
-		relax_step(&wait);
+	hart_call_init(&call, take_timers, &portion);
+	while (portion.more) {
+		int err = hart_call_post(h->leave.heir, &call);
+
+		assert(!err);
+		while (!hart_call_done(&call)) {
+			/* The heir may have been stopped for good by a panic. */
+			hart_obey_stop();
+			relax_step(&wait);
+		}
 	}
 }
 

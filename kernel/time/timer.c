@@ -234,26 +234,36 @@ bool timer_pending(struct timer *t) UNCHECKED_LOCKING
 	return pending;
 }
 
-void timer_migrate(struct hart_meta *from_hart) UNCHECKED_LOCKING
+/* Both locked. */
+static void move_first(struct timerq *from, struct timerq *to) REQUIRES(&from->lock)
+	REQUIRES(&to->lock)
+{
+	struct timerq_node *node = timerq_pop_due(&from->tree, UINT64_MAX);
+	struct timer *t = container_of(node, struct timer, node);
+
+	atomic_store_ptr(&t->queue, to, relaxed);
+	timerq_insert(&to->tree, node, node->deadline_ns);
+}
+
+bool timer_migrate(struct hart_meta *from_hart) UNCHECKED_LOCKING
 {
 	struct timerq *from = from_hart->timerq, *here;
-	struct timerq_node *node;
 	uint64_t next;
+	bool more;
 
 	irq_off();
 	here = this_hart()->timerq;
+	assert(from != here);
 	timerq_lock_pair(from, here);
 	assert(!from->running);
-	while (from != here && (node = timerq_pop_due(&from->tree, UINT64_MAX))) {
-		struct timer *t = container_of(node, struct timer, node);
-
-		atomic_store_ptr(&t->queue, here, relaxed);
-		timerq_insert(&here->tree, node, node->deadline_ns);
-	}
+	for (unsigned n = 0; n < TIMER_MOVES_MAX && from->tree.nr; n++)
+		move_first(from, here);
+	more = from->tree.nr;
 	next = timerq_next_ns(&here->tree);
 	timerq_unlock_pair(from, here);
 	look_by(here, next);
 	irq_on();
+	return more;
 }
 
 void timer_hart_forget(void)

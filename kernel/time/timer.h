@@ -35,9 +35,11 @@ bool timer_cancel_sync(struct timer *t);
 /* Pending at this moment. Either; for tests and reports. */
 bool timer_pending(struct timer *t);
 
-/* Everything pending on `from`, whose timers do not fire now, goes to this hart. Thread or
- * handler, SIE either. */
-void timer_migrate(struct hart_meta *from);
+/* Of what is pending on `from`, whose timers do not fire now, the first so many go to this hart:
+ * bounded, for interrupts are off meanwhile. Returns whether there are more. Thread or handler, SIE
+ * either. */
+#define TIMER_MOVES_MAX 32
+bool timer_migrate(struct hart_meta *from);
 
 /*
  * The scheduler's tick on this hart: the hook runs in the first timer interrupt at or after

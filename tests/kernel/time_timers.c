@@ -384,7 +384,7 @@ static void migrate_body(void *arg)
 	while (!counted(&inside))
 		relax();
 	ktest_check(counted(&fired) == 0, "they fired already");
-	timer_migrate(from);
+	ktest_check(!timer_migrate(from), "not all of %u at once", MOVED);
 	ktest_check(wait_count(&fired, MOVED), "%u fired", counted(&fired));
 	atomic_store_u32(&leave, 1, release);
 	while (!hart_call_done(&call))
