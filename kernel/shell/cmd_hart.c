@@ -29,7 +29,7 @@
 
 struct request {
 	struct hart_meta *h;
-	bool force, non_retentive;
+	bool force, retentive, non_retentive;
 };
 
 struct subcommand {
@@ -118,6 +118,9 @@ static int say_leaving(const struct hart_meta *h, int err)
 		return shell_complain(
 			"hart: hart %u takes a device's interrupts, which reach no other hart",
 			h->index);
+	case -EAGAIN:
+		return shell_complain(
+			"hart: hart %u has work and threads that no other hart takes", h->index);
 	default:
 		return say(h, err);
 	}
@@ -241,8 +244,11 @@ static int read_request(const struct subcommand *sub, int argc, char **argv, str
 		if (!word_in(sub->words, argv[i]))
 			return shell_complain("hart: %s does not know %s", sub->name, argv[i]);
 		r->force |= strcmp(argv[i], "-f") == 0;
+		r->retentive |= strcmp(argv[i], "retentive") == 0;
 		r->non_retentive |= strcmp(argv[i], "non-retentive") == 0;
 	}
+	if (r->retentive && r->non_retentive)
+		return shell_complain("hart: retentive or non-retentive, not both");
 	return 0;
 }
 

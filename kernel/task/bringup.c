@@ -202,14 +202,23 @@ static void work_thread_is_lost(struct hart_meta *h)
 {
 	if (!start_work_thread(h))
 		return;
-	/* No memory, or the hart is just leaving: when it starts, it is tried again. */
+	/* No memory, or the hart is just leaving: when it starts, or stays, it is tried again. */
 	atomic_store_bool(&has_work_thread[h->index], false, relaxed);
 	log_error("hart %u: no new work thread: others do its work", h->index);
+	/* Before the look at its state. Partner: unannounce, in kernel/task/hart_life.c. */
+	fence_full();
+	if (hart_is_online(h))
+		bringup_look_again();
+}
+
+void bringup_look_again(void)
+{
+	work_queue(&late_work);
 }
 
 static void hart_is_late(struct hart_meta *h unused_arg)
 {
-	work_queue(&late_work);
+	bringup_look_again();
 }
 
 unsigned bringup_start(void)

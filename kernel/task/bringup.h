@@ -14,6 +14,8 @@ unsigned bringup_start(void);
 /* Sees to it that every hart that is online has a work thread and an open work queue. Thread, may
  * sleep. */
 void bringup_complete(void);
+/* The same, before long. Either. */
+void bringup_look_again(void);
 /* The same for one hart, which has come: waits for nobody's work, unless the hart has no work
  * thread. Thread, may sleep. */
 void bringup_complete_hart(struct hart_meta *h);

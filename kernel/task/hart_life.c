@@ -13,8 +13,8 @@
  * A hart leaves
  *
  *	by	step						undone by
- *	caller	1 STOPPING: it counts as gone for new work,	ONLINE
- *		  new routes, new affinities
+ *	caller	1 STOPPING: it counts as gone for new work,	ONLINE; it may need a new
+ *		  new routes, new affinities			work thread
  *		2 a grace period: who has looked at its state
  *		  before has acted on it; then nobody is
  *		  pinned to it, or that is forced
@@ -240,10 +240,16 @@ static int announce(struct hart_meta *h, bool force)
 {
 	set_state(h, HART_STOPPING);
 	qs_synchronize();
-	if (force || !hart_pinned(h, NULL, 0))
-		return 0;
+	return force || !hart_pinned(h, NULL, 0) ? 0 : -EPERM;
+}
+
+/* It stays. Its work thread may have died meanwhile, and was not replaced on a hart that goes. */
+static void unannounce(struct hart_meta *h)
+{
 	set_state(h, HART_ONLINE);
-	return -EPERM;
+	/* The state before the look for threads. Partner: work_thread_is_lost. */
+	fence_full();
+	bringup_look_again();
 }
 
 static int leave_irqs(struct hart_meta *h)
@@ -253,12 +259,12 @@ static int leave_irqs(struct hart_meta *h)
 
 static int leave_work(struct hart_meta *h)
 {
-	return fails(HART_STEP_WORK) ? -EBUSY : work_hart_stop(h);
+	return fails(HART_STEP_WORK) || work_hart_stop(h) ? -EAGAIN : 0;
 }
 
 static int leave_threads(struct hart_meta *h)
 {
-	return fails(HART_STEP_DRAIN) ? -EBUSY : sched_hart_drain(h);
+	return fails(HART_STEP_DRAIN) || sched_hart_drain(h) ? -EAGAIN : 0;
 }
 
 /* What the firmware says has a meaning of its own. */
@@ -296,7 +302,7 @@ static int leave(struct hart_meta *h, enum hart_leave_how how, bool force)
 	wait_until_accepting(heir);
 	err = announce(h, force);
 	if (err)
-		return err;
+		goto undo_announce;
 	err = leave_irqs(h);
 	if (err)
 		goto undo_announce;
@@ -324,7 +330,7 @@ undo_work:
 undo_irqs:
 	irq_enter_hart(h);
 undo_announce:
-	set_state(h, HART_ONLINE);
+	unannounce(h);
 	return err;
 }
 

@@ -132,6 +132,7 @@ static void stop_it(void *h)
 /* Its stop waits for work that runs: meanwhile it is nothing that anybody can ask for. */
 KTEST(hart_life, a_hart_on_its_way_is_busy)
 {
+	static const char *const words[] = {"stop", "start", "suspend", "resume"};
 	struct hart_meta *h = hart_in_circle(1);
 	struct hart_mask only;
 	struct thread *stopper;
@@ -148,6 +149,8 @@ KTEST(hart_life, a_hart_on_its_way_is_busy)
 	ktest_check(ktest_eventually(hart_state_of(h) == HART_STOPPING));
 	ktest_check(hart_stop(h, true) == -EBUSY && hart_suspend(h, true, true) == -EBUSY);
 	ktest_check(hart_start(h) == -EBUSY && hart_resume(h) == -EBUSY);
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		ktest_check(hart_command(words[i], h) != 0, "hart %s", words[i]);
 	hart_mask_zero(&only);
 	hart_mask_set(&only, h->index);
 	ktest_check(sched_set_affinity(current_thread(), &only) == -EINVAL);
@@ -170,8 +173,8 @@ static void fail_each_step(struct hart_meta *h)
 {
 	static const int errors[HART_STEPS] = {
 		[HART_STEP_IRQ] = -ENXIO,
-		[HART_STEP_WORK] = -EBUSY,
-		[HART_STEP_DRAIN] = -EBUSY,
+		[HART_STEP_WORK] = -EAGAIN,
+		[HART_STEP_DRAIN] = -EAGAIN,
 		[HART_STEP_FIRMWARE] = -EIO,
 	};
 	struct hart_stats before = h->stats;

@@ -4,33 +4,14 @@
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/leave.h"
 #include "kernel/sched/sched.h"
-#include "kernel/shell/command.h"
 #include "kernel/task/bringup.h"
 #include "kernel/time/clock.h"
 #include "lib/errno.h"
-#include "lib/printf.h"
-#include "lib/string.h"
 #include "tests/kernel/hart_util.h"
 #include "tests/kernel/on_hart.h"
 
 #define ONE_HART "one hart"
 #define PATIENCE_NS (10 * NS_PER_MS)
-
-LINKSET_DECLARE(shell_command, const struct shell_command);
-
-/* `hart WORD N`; what it prints is looked at by tests/qemu/test_hart_life.py. */
-static int hart_command(const char *word, const struct hart_meta *h)
-{
-	char name[] = "hart", what[16], number[16];
-	char *argv[] = {name, what, number};
-
-	snprintf(what, sizeof(what), "%s", word);
-	snprintf(number, sizeof(number), "%u", h ? h->index : 0);
-	linkset_for_each(shell_command, const struct shell_command, c)
-		if (!strcmp(c->name, name))
-			return c->fn(h ? 3 : 2, argv);
-	return -ENOENT;
-}
 
 static bool is_back(const struct hart_meta *h)
 {

@@ -3,11 +3,14 @@
 #include "tests/kernel/hart_util.h"
 
 #include "kernel/sched/sched.h"
+#include "kernel/shell/command.h"
 #include "kernel/task/thread.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
 #include "kernel/wait/work.h"
 #include "lib/errno.h"
+#include "lib/printf.h"
+#include "lib/string.h"
 #include "tests/kernel/on_hart.h"
 
 #define MANY 4
@@ -23,6 +26,21 @@ void each_hart(void (*fn)(struct hart_meta *h))
 
 	for (unsigned i = 0; i < n && !ktest_failed(); i += step)
 		fn(online_hart(i));
+}
+
+LINKSET_DECLARE(shell_command, const struct shell_command);
+
+int hart_command(const char *word, const struct hart_meta *h)
+{
+	char name[] = "hart", what[16], number[16];
+	char *argv[] = {name, what, number};
+
+	snprintf(what, sizeof(what), "%s", word);
+	snprintf(number, sizeof(number), "%u", h ? h->index : 0);
+	linkset_for_each(shell_command, const struct shell_command, c)
+		if (!strcmp(c->name, name))
+			return c->fn(h ? 3 : 2, argv);
+	return -ENOENT;
 }
 
 static void nothing(void *arg unused_arg)

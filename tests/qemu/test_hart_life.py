@@ -124,6 +124,7 @@ def test_pinned_thread_makes_it_refuse_and_force_moves_it_for_the_time_being(she
     ("hart start 1", ["hart 1 is online"]),
     ("hart resume 1", ["hart 1 is online"]),
     ("hart suspend 1 soon", ["suspend", "soon"]),
+    ("hart suspend 1 retentive non-retentive", ["not both"]),
     ("hart frobnicate 1", ["frobnicate", "suspend"]),
     ("hart status 1", ["too many arguments"]),
     ("hart pin shell", ["a thread and a list"]),
@@ -136,6 +137,22 @@ def test_pinned_thread_makes_it_refuse_and_force_moves_it_for_the_time_being(she
 ])
 def test_bad_input_gets_one_clear_line_and_changes_nothing(shell, line, words):
     complains(shell, line, *words)
+
+
+def test_a_hart_on_its_way_is_said_to_be_in_transition():
+    """The shell is one thread: the commands are given by a test in the kernel, in that moment."""
+    done = run("test hart_life.a_hart_on_its_way", smp=2)
+    assert done.status == EXIT["EXIT_OK"], done.text
+    said = done.lines(r"^hart: (hart \d) is in transition \(stopping\)\r?$")
+    assert len(said) == 4 and len(set(said)) == 1, done.text
+    assert len(done.lines(r"^hart: ")) == 4, done.text
+
+
+def test_a_hart_whose_work_nobody_takes_is_told_from_one_in_transition():
+    done = run("test hart_life.a_hart_whose_work", smp=2)
+    assert done.status == EXIT["EXIT_OK"], done.text
+    assert done.lines(r"^hart: hart \d has work and threads that no other hart takes"), done.text
+    assert len(done.lines(r"^hart: ")) == 1, done.text
 
 
 def test_one_hart_alone_is_the_last_one():

@@ -51,7 +51,8 @@ static void note_refusal(const struct hart_meta *h, const char *what, int err)
 		atomic_add_u32(&churn.late, 1, relaxed);
 		return;
 	}
-	churn_check(err == -EINVAL || err == -EPERM || err == -EALREADY || err == -EBUSY,
+	churn_check(err == -EINVAL || err == -EPERM || err == -EALREADY || err == -EBUSY ||
+			err == -EAGAIN,
 		"hart %u, %s: error %d", h->index, what, err);
 	atomic_add_u32(&churn.refused, 1, relaxed);
 }
