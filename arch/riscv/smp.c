@@ -58,16 +58,24 @@ static phys_t entry_address(void)
 	return entry;
 }
 
-int arch_hart_start_again(const struct hart_meta *h)
+/* Inline: the check `fences` looks for the fence of whoever calls it. */
+static inline __attribute__((always_inline)) int start_at(phys_t entry, const struct hart_meta *h)
 {
-	struct sbi_result r = sbi_call(SBI_HSM, HSM_START, h->hartid,
-		(unsigned long)entry_address(), (unsigned long)virt_to_phys(h));
+	struct sbi_result r = sbi_call(SBI_HSM, HSM_START, h->hartid, (unsigned long)entry,
+		(unsigned long)virt_to_phys(h));
 
 	return sbi_errno(r.error);
 }
 
+int arch_hart_start_again(const struct hart_meta *h)
+{
+	return start_at(entry_address(), h);
+}
+
 int arch_hart_start(struct hart_meta *h)
 {
+	phys_t entry = entry_address();
+
 	assert(h->arch.self == h && h->idle);
 	assert(h->arch.irq.top && h->arch.emergency.top);
 	h->arch.boot = (struct arch_stack){h->idle->stack.base, h->idle->stack.top};
@@ -77,7 +85,7 @@ int arch_hart_start(struct hart_meta *h)
 	/* Everything stored for the new hart before the call that starts it. Partner: the fence in
 	 * secondary_start (boot.S). The firmware tells the hart through memory or a device. */
 	__asm__ volatile("fence rw, orw" : : : "memory");
-	return arch_hart_start_again(h);
+	return start_at(entry, h);
 }
 
 int arch_hart_state(uintptr_t hartid)

@@ -193,6 +193,9 @@ def words(tree):
                                 "kernel/lock/race.h")):
             flag(path, code, r"(?<!asm )(?<!__asm__ )\bvolatile\b",
                  "volatile shares nothing: use atomics")
+        # Those of many harts live-lock in OpenSBI, and spin for ever under icount.
+        flag(path, code, r"\bsbi_call\(\s*SBI_RFENCE\b",
+             "a fence on other harts is a leaf call (kernel/hart/leaf.c)")
         if path.startswith(("kernel/", "drivers/", "lib/")) and not ATOMICS_HOME.match(path):
             # A barrier to the compiler and a directive to the assembler are no machine code.
             plain = re.sub(r'\b(asm|__asm__)( volatile)?\((""|"\.)', "",
