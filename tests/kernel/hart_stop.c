@@ -6,6 +6,7 @@
 #include "kernel/time/clock.h"
 #include "kernel/wait/work.h"
 #include "lib/errno.h"
+#include "lib/printf.h"
 #include "lib/string.h"
 #include "tests/kernel/hart_util.h"
 #include "tests/kernel/on_hart.h"
@@ -106,6 +107,30 @@ KTEST(hart_life, a_pinned_thread_makes_a_stop_refuse_or_is_away_until_the_start)
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
 	each_hart(pin_and_stop);
+}
+
+/* Of two threads with one name it takes none; their handles tell them apart. */
+KTEST(hart_life, a_name_of_two_threads_pins_none)
+{
+	struct thread *twins[2];
+	char line[32];
+
+	atomic_store_bool(&over, false, relaxed);
+	for (unsigned i = 0; i < 2; i++)
+		twins[i] = thread_spawn("twin", take_turns, NULL);
+	ktest_require(twins[0] && twins[1]);
+	snprintf(line, sizeof(line), "pin twin %u", hart_in_circle(0)->index);
+	ktest_check(hart_words(line) != 0);
+	for (unsigned i = 0; i < 2; i++)
+		ktest_check(hart_mask_weight(&twins[i]->affinity) >= nr_harts, "twin %u", i);
+	snprintf(line, sizeof(line), "pin 0x%x %u", (unsigned)twins[1]->lock.handle,
+		hart_in_circle(0)->index);
+	ktest_check(hart_words(line) == 0);
+	ktest_check(hart_mask_weight(&twins[0]->affinity) >= nr_harts);
+	ktest_check(hart_mask_weight(&twins[1]->affinity) == 1);
+	atomic_store_bool(&over, true, relaxed);
+	for (unsigned i = 0; i < 2; i++)
+		thread_join(twins[i], NULL);
 }
 
 /* ---- On the way ------------------------------------------------------------------------------ */

@@ -25,7 +25,7 @@ static void check_stuck(struct hart_meta *h)
 	check_is_out(h);
 	ktest_check(hart_start(h) == -EBUSY && hart_resume(h) == -EINVAL);
 	ktest_check(hart_stop(h, true) == -ENODEV && hart_suspend(h, true, true) == -ENODEV);
-	ktest_check(hart_command("start", h) != 0 && hart_command("status", NULL) == 0);
+	ktest_check(hart_command("start", h) != 0 && hart_words("status") == 0);
 	ktest_check(hart_state_of(h) == HART_FAILED);
 }
 

@@ -30,17 +30,30 @@ void each_hart(void (*fn)(struct hart_meta *h))
 
 LINKSET_DECLARE(shell_command, const struct shell_command);
 
+int hart_words(const char *line)
+{
+	char text[64], *argv[8] = {NULL}, *at = text;
+	int argc = 0;
+
+	snprintf(text, sizeof(text), "hart %s", line);
+	while (at && argc < (int)ARRAY_SIZE(argv)) {
+		argv[argc++] = at;
+		at = strchr(at, ' ');
+		if (at)
+			*at++ = '\0';
+	}
+	linkset_for_each(shell_command, const struct shell_command, c)
+		if (!strcmp(c->name, argv[0]))
+			return c->fn(argc, argv);
+	return -ENOENT;
+}
+
 int hart_command(const char *word, const struct hart_meta *h)
 {
-	char name[] = "hart", what[16], number[16];
-	char *argv[] = {name, what, number};
+	char line[32];
 
-	snprintf(what, sizeof(what), "%s", word);
-	snprintf(number, sizeof(number), "%u", h ? h->index : 0);
-	linkset_for_each(shell_command, const struct shell_command, c)
-		if (!strcmp(c->name, name))
-			return c->fn(h ? 3 : 2, argv);
-	return -ENOENT;
+	snprintf(line, sizeof(line), "%s %u", word, h->index);
+	return hart_words(line);
 }
 
 static void nothing(void *arg unused_arg)

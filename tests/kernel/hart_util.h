@@ -17,8 +17,9 @@ static inline enum hart_state hart_state_of(const struct hart_meta *h)
 void check_is_out(struct hart_meta *h);
 /* It takes part in everything: threads, calls, timers, work. */
 void check_takes_part(struct hart_meta *h);
-/* `hart WORD N`, or `hart WORD` without a hart, as in the shell: its status. What it prints is
- * looked at by tests/qemu/test_hart_life.py. */
+/* The command `hart` with these words, or with a word and the number of a hart: its status. What it
+ * prints is looked at by tests/qemu/test_hart_life.py. */
+int hart_words(const char *line);
 int hart_command(const char *word, const struct hart_meta *h);
 /* The n-th hart that there is, in a circle. For those that are online when no other test stops any:
  * all of them are. */

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import tree
 from guest import EXIT, Shell, run
 
 ALL = range(4)
@@ -146,6 +147,26 @@ def test_a_hart_on_its_way_is_said_to_be_in_transition():
     said = done.lines(r"^hart: (hart \d) is in transition \(stopping\)\r?$")
     assert len(said) == 4 and len(set(said)) == 1, done.text
     assert len(done.lines(r"^hart: ")) == 4, done.text
+
+
+def test_two_threads_of_one_name_are_told_apart_by_their_handles():
+    done = run("test hart_life.a_name_of_two", smp=2)
+    assert done.status == EXIT["EXIT_OK"], done.text
+    assert done.lines(r"^hart: 2 threads are called twin: take its handle\r?$"), done.text
+    assert len(done.lines(r"^hart: ")) == 1, done.text
+
+
+def test_a_hart_that_never_came_is_said_to_have_failed(tmp_path):
+    """The tree has three, the machine two."""
+    dtb = tree.build(tmp_path, tree.dump(tmp_path, 3))
+    with Shell(smp=2, dtb=dtb, append="shell=kernel hartwait=1") as few:
+        until(few, 2, lambda row: row[0] == "failed")
+        for line in ("hart stop 2", "hart suspend 2", "hart stop 2 -f"):
+            complains(few, line, "hart 2 is failed")
+        complains(few, "hart start 2", "hart 2 stays failed", "refuses")
+        complains(few, "hart resume 2", "not suspended, but failed", "hart start 2")
+        complains(few, "hart pin shell 2", "none of the harts 2 is online")
+        assert few.end("poweroff") == EXIT["EXIT_OK"]
 
 
 def test_a_hart_whose_work_nobody_takes_is_told_from_one_in_transition():
