@@ -87,6 +87,14 @@ static inline bool hart_mask_and(
 	return any != 0;
 }
 
+static inline bool hart_mask_meet(const struct hart_mask *a, const struct hart_mask *b)
+{
+	for (unsigned i = 0; i < HART_MASK_WORDS; i++)
+		if (hart_mask_word(a, i) & hart_mask_word(b, i))
+			return true;
+	return false;
+}
+
 static inline bool hart_mask_empty(const struct hart_mask *m)
 {
 	for (unsigned i = 0; i < HART_MASK_WORDS; i++)

@@ -113,8 +113,8 @@ static inline void sched_tell(unsigned tell)
 bool sched_rt_elsewhere(const struct runq *rq, const struct thread *t);
 /* Does a real-time thread wait anywhere? A look. */
 bool sched_rt_waits(void);
-/* A real-time thread may wait on this hart behind another one: it goes to a hart that runs a fair
- * one, if there is any. SIE off, nothing held. */
+/* Real-time threads may wait on this hart behind another one: they go to harts that run fair ones,
+ * as far as there are any. SIE off, nothing held. */
 void sched_push_rt(struct runq *mine);
 /* This hart no longer runs a real-time thread: those that wait elsewhere may come. SIE off, nothing
  * held. */

@@ -57,14 +57,6 @@ struct hart_mask sched_reserve;
 /* Harts where a real-time thread waits: never missing, sometimes stale. */
 static struct hart_mask waiting_rt;
 
-static bool masks_meet(const struct hart_mask *a, const struct hart_mask *b)
-{
-	for (unsigned w = 0; w < HART_MASK_WORDS; w++)
-		if (hart_mask_word(a, w) & hart_mask_word(b, w))
-			return true;
-	return false;
-}
-
 /* The first hart of *m after `hart`, in a circle; CONFIG_MAX_HARTS if *m is empty. */
 static unsigned mask_after(const struct hart_mask *m, unsigned hart)
 {
@@ -109,7 +101,7 @@ static unsigned hart_load(unsigned hart)
 
 bool sched_allowed_anywhere(const struct thread *t)
 {
-	return !masks_meet(&t->affinity, &sched_accepting);
+	return !hart_mask_meet(&t->affinity, &sched_accepting);
 }
 
 /* Takes the hart of both masks nearest to `near` out of sched_idle; CONFIG_MAX_HARTS if there is
@@ -127,16 +119,22 @@ static unsigned claim_idle(const struct hart_mask *may, unsigned near)
 	return CONFIG_MAX_HARTS;
 }
 
-/* A hart of *may that runs no real-time thread, `last` for choice; CONFIG_MAX_HARTS if none. */
+/* The harts of *may that run no real-time thread. */
+static void harts_for_rt(const struct hart_mask *may, struct hart_mask *fair)
+{
+	for (unsigned w = 0; w < HART_MASK_WORDS; w++) {
+		unsigned long rt = hart_mask_word(&sched_running_rt, w);
+
+		atomic_store_ulong(&fair->bits[w], hart_mask_word(may, w) & ~rt, relaxed);
+	}
+}
+
+/* One of them, `last` for choice; CONFIG_MAX_HARTS if there is none. */
 static unsigned choose_for_rt(const struct hart_mask *may, unsigned last)
 {
 	struct hart_mask fair;
 
-	for (unsigned w = 0; w < HART_MASK_WORDS; w++) {
-		unsigned long rt = hart_mask_word(&sched_running_rt, w);
-
-		atomic_store_ulong(&fair.bits[w], hart_mask_word(may, w) & ~rt, relaxed);
-	}
+	harts_for_rt(may, &fair);
 	if (hart_mask_test(&fair, last))
 		return last;
 	return mask_nearest(&fair, last);
@@ -241,7 +239,7 @@ unsigned sched_offer(struct runq *rq, const struct thread *t)
 	unsigned hart;
 
 	show_queued(rq, t);
-	if (unlikely(masks_meet(&sched_idle, &t->affinity))) {
+	if (unlikely(hart_mask_meet(&sched_idle, &t->affinity))) {
 		hart = claim_idle(&t->affinity, rq->hart);
 		if (hart < CONFIG_MAX_HARTS)
 			return hart + 1;
@@ -347,7 +345,7 @@ unsigned sched_demand(const struct runq *rq)
 	if (likely(hart_mask_empty(&sched_reserve)))
 		return 0;
 	t = runq_first(rq);
-	if (!t || masks_meet(&t->affinity, &sched_idle) ||
+	if (!t || hart_mask_meet(&t->affinity, &sched_idle) ||
 		!hart_mask_and(&may, &t->affinity, &sched_reserve))
 		return 0;
 	return hart_mask_first(&may) + 1;
@@ -425,23 +423,35 @@ static unsigned pull_from(struct runq *mine, struct runq *other)
 	return tell;
 }
 
-/* The lock ends in the middle, hence unchecked. */
-void sched_push_rt(struct runq *mine) UNCHECKED_LOCKING
+/* False: none that could go. The lock ends in the middle, hence unchecked. */
+static bool push_one_rt(struct runq *mine) UNCHECKED_LOCKING
 {
 	struct thread *t = NULL;
+	struct hart_mask fair;
 
 	irqlock_acquire(&mine->lock);
-	if (mine->nr_queued != mine->nr_fair)
-		t = runq_first_rt(mine);
-	if (!t || runq_preempts(mine, t) || !sched_rt_elsewhere(mine, t)) {
+	/* Where a fair one makes room on this hart, they need not leave it. */
+	if (mine->rt_shown && mine->nr_queued != mine->nr_fair) {
+		harts_for_rt(&sched_accepting, &fair);
+		t = runq_first_rt_for(mine, &fair);
+	}
+	if (!t || runq_preempts(mine, t)) {
 		irqlock_release(&mine->lock);
-		return;
+		return false;
 	}
 	runq_remove(mine, t);
 	irq_off();
 	irqlock_release(&mine->lock);
 	sched_place(t, sched_choose(t, mine->hart), PLACE_MOVED);
 	irq_on();
+	return true;
+}
+
+void sched_push_rt(struct runq *mine)
+{
+	/* Each one takes a hart, so this ends. */
+	while (push_one_rt(mine))
+		;
 }
 
 bool sched_rt_waits(void)

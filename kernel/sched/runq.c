@@ -147,14 +147,14 @@ struct thread *runq_first_rt(const struct runq *rq)
 	return list_entry(list_first(&rq->rt[rt_highest(rq, RT_LEVELS)]), struct thread, rt_node);
 }
 
-static struct thread *rt_first_for(const struct runq *rq, unsigned hart, unsigned *left)
-	REQUIRES(&rq->lock)
+static struct thread *rt_first_for(
+	const struct runq *rq, const struct hart_mask *harts, unsigned *left) REQUIRES(&rq->lock)
 {
 	struct thread *t;
 
 	for (unsigned p = rt_highest(rq, RT_LEVELS); p; p = rt_highest(rq, p)) {
 		list_for_each_entry(t, &rq->rt[p], rt_node) {
-			if (!*left || hart_mask_test(&t->affinity, hart))
+			if (!*left || hart_mask_meet(&t->affinity, harts))
 				return *left ? t : NULL;
 			--*left;
 		}
@@ -162,11 +162,22 @@ static struct thread *rt_first_for(const struct runq *rq, unsigned hart, unsigne
 	return NULL;
 }
 
+struct thread *runq_first_rt_for(const struct runq *rq, const struct hart_mask *harts)
+{
+	unsigned left = SEARCH_MAX;
+
+	return rt_first_for(rq, harts, &left);
+}
+
 struct thread *runq_first_for(const struct runq *rq, unsigned hart)
 {
 	unsigned left = SEARCH_MAX;
-	struct thread *t = rt_first_for(rq, hart, &left);
+	struct hart_mask only;
+	struct thread *t;
 
+	hart_mask_zero(&only);
+	hart_mask_set(&only, hart);
+	t = rt_first_for(rq, &only, &left);
 	if (t)
 		return t;
 	t = rq->fair_first;

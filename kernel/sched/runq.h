@@ -115,6 +115,10 @@ static inline void runq_swap(struct runq *rq, struct thread *out, struct thread 
 }
 /* The best queued thread, where a real-time one is queued. */
 struct thread *runq_first_rt(const struct runq *rq) REQUIRES(&rq->lock);
+/* The best queued real-time thread that has a hart of *harts in its affinity, NULL if there is none
+ * among those that a bounded search looks at. */
+struct thread *runq_first_rt_for(const struct runq *rq, const struct hart_mask *harts)
+	REQUIRES(&rq->lock);
 /* The best queued thread that has `hart` in its affinity, NULL if there is none among those that
  * a bounded search looks at. */
 struct thread *runq_first_for(const struct runq *rq, unsigned hart) REQUIRES(&rq->lock);

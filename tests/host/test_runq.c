@@ -303,6 +303,34 @@ static void search_respects_affinity_and_is_bounded(void **state)
 		free(t[i]);
 }
 
+static void search_for_realtime_takes_any_of_several_harts(void **state)
+{
+	struct runq *rq = rq_of(state);
+	struct hart_mask harts;
+	struct thread *t[40];
+
+	for (unsigned i = 0; i < 40; i++) {
+		t[i] = new_thread(i < 38 ? 50 : i == 38 ? 49 : 0, i);
+		hart_mask_zero(&t[i]->affinity);
+		hart_mask_set(&t[i]->affinity, i < 36 ? 1 : i);
+		runq_add(rq, t[i], RUNQ_TAIL);
+	}
+	hart_mask_zero(&harts);
+	assert_null(runq_first_rt_for(rq, &harts));
+	hart_mask_set(&harts, 39);
+	assert_null(runq_first_rt_for(rq, &harts)); /* fair */
+	hart_mask_set(&harts, 38);
+	hart_mask_set(&harts, 37);
+	assert_null(runq_first_rt_for(rq, &harts)); /* too far behind to be looked for */
+	for (unsigned i = 0; i < 8; i++)
+		runq_remove(rq, t[i]);
+	assert_ptr_equal(runq_first_rt_for(rq, &harts), t[37]);
+	runq_remove(rq, t[37]);
+	assert_ptr_equal(runq_first_rt_for(rq, &harts), t[38]);
+	for (unsigned i = 0; i < 40; i++)
+		free(t[i]);
+}
+
 static void wrong_use_is_asserted(void **state)
 {
 	struct runq *rq = rq_of(state);
@@ -334,6 +362,7 @@ int main(void)
 		TEST(swap_is_a_removal_and_an_addition),
 		TEST(tick_is_wanted_only_among_equals),
 		TEST(search_respects_affinity_and_is_bounded),
+		TEST(search_for_realtime_takes_any_of_several_harts),
 		TEST(wrong_use_is_asserted),
 	};
 

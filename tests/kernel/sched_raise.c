@@ -190,6 +190,48 @@ static void break_promise(struct thread **made, unsigned *n)
 	must_leave();
 }
 
+/* Counts itself once it has left. */
+static void spin_and_leave(void *arg unused_arg)
+{
+	while (!is_set(&raise.stop) && here() == raise.home)
+		relax();
+	atomic_add_u32(&raise.left, 1, release);
+	while (!is_set(&raise.stop))
+		relax();
+}
+
+/*
+ * Two harts run fair threads, and a deaf one, too, where a better real-time thread, one that is
+ * bound to that hart, and two that may leave are queued meanwhile. What the deaf hart does when it
+ * hears of them is all that happens.
+ */
+static void leave_all(struct thread **made, unsigned *n)
+{
+	struct thread *high, *bound, *leaves[2];
+
+	/* Of the hart after the test's own, and the next one. */
+	sched_set_priority(made[1], SCHED_FAIR, PRIO_FAIR);
+	sched_set_priority(made[2], SCHED_FAIR, PRIO_FAIR);
+	made[*n] = create_rt("deaf", spin_deaf, PRIO_FAIR);
+	if (!run_spinner(made[*n]))
+		return;
+	++*n;
+	high = create_rt("high", spin_until_stopped, PRIO_HIGH);
+	bound = create_rt("bound", spin_until_stopped, PRIO_RAISED);
+	if (!let_wait(made, n, high) || !let_wait(made, n, bound))
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		leaves[i] = create_rt("leaves", spin_and_leave, PRIO_LOWEST);
+		if (!let_wait(made, n, leaves[i]))
+			return;
+	}
+	let_go(leaves[0]);
+	let_go(leaves[1]);
+	atomic_store_u32(&raise.hear, 1, release);
+	ktest_check(ktest_eventually(atomic_load_u32(&raise.left, acquire) == 2),
+		"%u of 2 have left", atomic_load_u32(&raise.left, relaxed));
+}
+
 /* In a handler of the hart: neither runs before both are there. */
 static void run_both(void *arg)
 {
@@ -222,7 +264,7 @@ static void run_two_at_once(struct thread **made, unsigned *n)
 /* The other harts run threads of `prio`; the test is on one of them. */
 static void with_all_harts_busy(unsigned prio, void (*body)(struct thread **made, unsigned *n))
 {
-	struct thread *made[CONFIG_MAX_HARTS + 3];
+	struct thread *made[CONFIG_MAX_HARTS + 5];
 	unsigned n = 0;
 
 	if (ktest_harts() < 2) {
@@ -258,10 +300,11 @@ KTEST(sched, let_go_behind_a_better_one_it_takes_a_hart_from_a_fair_one)
 }
 
 /* The test's own thread is a real-time one, too: its naps free no hart. */
-static void with_real_time_everywhere(void (*body)(struct thread **made, unsigned *n))
+static void with_real_time_everywhere(
+	unsigned least, void (*body)(struct thread **made, unsigned *n))
 {
-	if (ktest_harts() < 3) {
-		ktest_skip("needs three harts");
+	if (ktest_harts() < least) {
+		ktest_skip("needs more harts");
 		return;
 	}
 	sched_set_priority(current_thread(), SCHED_FIFO, PRIO_TEST);
@@ -271,10 +314,15 @@ static void with_real_time_everywhere(void (*body)(struct thread **made, unsigne
 
 KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_whose_thread_is_lowered)
 {
-	with_real_time_everywhere(lower_elsewhere);
+	with_real_time_everywhere(3, lower_elsewhere);
 }
 
 KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_that_was_promised_to_another)
 {
-	with_real_time_everywhere(break_promise);
+	with_real_time_everywhere(3, break_promise);
+}
+
+KTEST(sched, all_that_wait_behind_a_better_one_take_harts_from_fair_ones)
+{
+	with_real_time_everywhere(4, leave_all);
 }
