@@ -24,8 +24,8 @@
  * On its way from one of them to STARTING, or to the other one, it is in a third, `issuing`: so the
  * boot thread misses nobody whom another hart is just about to start.
  *
- * No locks: see start.c. `order` and `place` are written before the first start of the round and
- * published by the starts.
+ * No locks: see start.c. `order` and `place` are written before `below` is filled and before the
+ * first start of the round, and published by both.
  */
 #include "kernel/hart/start.h"
 
@@ -298,6 +298,9 @@ void hart_start_children(const struct hart_meta *h)
 
 	if (hart_mask_empty(&below))
 		return;
+	/* `order` after the look at `below`: for one that was started in the first round and comes
+	 * in this one. Partner: the AMOs in by_tree. */
+	fence_acquire();
 	for (unsigned k = first; k < first + 2 && k < nr_order; k++)
 		start_if_in(&below, order[k]);
 }
