@@ -53,6 +53,13 @@ bool tlb_was_stale(const struct trap_frame *frame);
 /* Sends the frame to the fixup of the instruction that faulted, if it has one. */
 bool fixup_apply(struct trap_frame *frame);
 
+/* Nothing that this hart could do would make it any better. */
+static inline noreturn void sleep_for_good(void)
+{
+	for (;;)
+		__asm__ volatile("wfi" : : : "memory");
+}
+
 /* ---- FP unit (fpu.S, fpu.c) ---------------------------------------------------------------- */
 
 extern bool fpu_present;

@@ -121,8 +121,7 @@ noreturn void arch_hart_die(void)
 	/* As in arch_hart_stop. */
 	__asm__ volatile("fence rw, orw" : : : "memory");
 	sbi_call(SBI_HSM, HSM_STOP, 0, 0, 0);
-	for (;;)
-		arch_idle_wait();
+	sleep_for_good();
 }
 
 int arch_hart_suspend(bool retentive)

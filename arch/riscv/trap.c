@@ -96,8 +96,7 @@ noreturn void trap_nested(struct trap_frame *frame)
 	if (h->arch.nested++ == 0)
 		kernel_fault(frame, &fault);
 	arch_power_off(true);
-	for (;;)
-		arch_idle_wait();
+	sleep_for_good();
 }
 
 /* A thread of its own stack (idle and boot have none of their own here) with enough of it left. A
