@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "kernel/hart/call.h"
+#include "kernel/hart/fault.h"
 #include "kernel/hart/leave.h"
-#include "kernel/lock/relax.h"
 #include "kernel/log.h"
 #include "kernel/time/clock.h"
 #include "kernel/time/timer.h"
@@ -33,13 +33,14 @@ static struct hart_meta hart;
 static struct {
 	const int *states; /* what HART_GET_STATUS says, the last one for ever */
 	unsigned nr_states, looks;
-	int refusal;	 /* what HART_START says */
-	unsigned starts; /* so many were asked for, */
-	unsigned lost;	 /* and the first of them get lost */
-	unsigned early;	 /* starts while it was not STOPPED */
-	int last;	 /* state at the last look */
-	unsigned late;	 /* calls of the late hook */
-	uint64_t nap_ns; /* how long a nap really is */
+	int refusal;	       /* what HART_START says */
+	unsigned starts;       /* so many were asked for, */
+	unsigned lost;	       /* and the first of them get lost */
+	unsigned early;	       /* starts while it was not STOPPED */
+	int last;	       /* state at the last look */
+	enum hart_stage stage; /* that the hart has reached */
+	unsigned late;	       /* calls of the late hook */
+	uint64_t nap_ns;       /* how long a nap really is */
 	unsigned naps, arrives_after;
 	uint64_t now_ns;
 } firmware;
@@ -119,9 +120,41 @@ void timer_hart_forget(void)
 {
 }
 
-void relax_step(struct relax *r)
+enum hart_stage hart_last_stage(const struct hart_meta *h)
 {
-	(void)r;
+	assert_ptr_equal(h, &hart);
+	return firmware.stage;
+}
+
+const char *hart_stage_name(enum hart_stage stage unused_arg)
+{
+	return "";
+}
+
+/* No hart does wrong on demand here. */
+void hart_fault_gone_on(void)
+{
+}
+
+void hart_fault_arm(struct hart_meta *h)
+{
+	assert_ptr_equal(h, &hart);
+}
+
+bool hart_fault_twice(const struct hart_meta *h unused_arg)
+{
+	return false;
+}
+
+void hart_fault_strike(struct hart_meta *h unused_arg, enum hart_fault_place place unused_arg)
+{
+	fail();
+}
+
+int arch_hart_start_again(const struct hart_meta *h unused_arg)
+{
+	fail();
+	return -EIO;
 }
 
 void arch_tlb_flush_all(void)
@@ -245,6 +278,17 @@ static void a_start_that_gets_lost_is_repeated(void **state_ unused_arg)
 	assert_int_equal(firmware.early, 0);
 }
 
+/* It has been in the kernel: it would die again. */
+static void a_hart_that_died_on_its_way_is_not_started_again(void **state_ unused_arg)
+{
+	SAYS(ARCH_HSM_STOPPED);
+	firmware.lost = 1;
+	firmware.stage = HART_MMU;
+	assert_int_equal(hart_bring_up(&hart), -EFAULT);
+	assert_int_equal(state(), HART_FAILED);
+	assert_int_equal(firmware.starts, 1);
+}
+
 static void a_hart_that_is_on_its_way_is_not_started_twice(void **state_ unused_arg)
 {
 	SAYS(ARCH_HSM_STOPPED, ARCH_HSM_START_PENDING);
@@ -290,7 +334,7 @@ static void a_stop_that_returns_makes_it_join(void **state_ unused_arg)
 	assert_int_equal(parked_as, PARK_DONE);
 	assert_int_equal(atomic_load_u32(&hart.park, relaxed), PARK_NOT);
 	/* Who looks meanwhile does not take it for stopped. */
-	start_settle_parked(&hart);
+	assert_true(start_settle_parked(&hart));
 	assert_int_equal(state(), HART_STARTING);
 	hart_join(&hart);
 	assert_int_equal(state(), HART_ONLINE);
@@ -301,11 +345,11 @@ static void a_parked_hart_is_stopped_once_the_firmware_says_so(void **state_ unu
 	SAYS(ARCH_HSM_STARTED, ARCH_HSM_STOP_PENDING, ARCH_HSM_STOPPED);
 	atomic_store_u32(&hart.state, HART_STARTING, relaxed);
 	atomic_store_u32(&hart.park, PARK_DONE, relaxed);
-	start_settle_parked(&hart);
+	assert_false(start_settle_parked(&hart));
 	assert_int_equal(state(), HART_STARTING);
-	start_settle_parked(&hart);
+	assert_false(start_settle_parked(&hart));
 	assert_int_equal(state(), HART_STARTING);
-	start_settle_parked(&hart);
+	assert_true(start_settle_parked(&hart));
 	assert_int_equal(state(), HART_STOPPED);
 }
 
@@ -318,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup(a_refused_hart_stays_where_it_was, begin),
 		cmocka_unit_test_setup(a_hart_that_somebody_else_has_started_is_refused, begin),
 		cmocka_unit_test_setup(a_start_that_gets_lost_is_repeated, begin),
+		cmocka_unit_test_setup(a_hart_that_died_on_its_way_is_not_started_again, begin),
 		cmocka_unit_test_setup(a_hart_that_is_on_its_way_is_not_started_twice, begin),
 		cmocka_unit_test_setup(a_silent_hart_is_given_up_and_joins_when_it_comes, begin),
 		cmocka_unit_test_setup(the_clock_alone_gives_nobody_up, begin),
