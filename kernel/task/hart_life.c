@@ -270,7 +270,7 @@ static int leave_threads(struct hart_meta *h)
 /* What the firmware says has a meaning of its own. */
 static int refusal(int err)
 {
-	return err == -EINVAL || err == -EPERM ? -EIO : err;
+	return err == -EINVAL || err == -EPERM || err == -EALREADY ? -EIO : err;
 }
 
 /* Step 6, which the hart undoes itself. -ETIMEDOUT: it is FAILED, and nothing is to be undone. */

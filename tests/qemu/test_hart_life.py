@@ -163,7 +163,9 @@ def test_a_hart_that_never_came_is_said_to_have_failed(tmp_path):
         until(few, 2, lambda row: row[0] == "failed")
         for line in ("hart stop 2", "hart suspend 2", "hart stop 2 -f"):
             complains(few, line, "hart 2 is failed")
-        complains(few, "hart start 2", "hart 2 stays failed", "refuses")
+        # What the firmware thinks of such a hart depends on its version; the log may say it, too.
+        said = re.findall(r"^hart: hart 2 .*$", few.ask("hart start 2"), re.M)
+        assert len(said) == 1 and "failed" in said[0] and table(few)[2][0] == "failed", said
         complains(few, "hart resume 2", "not suspended, but failed", "hart start 2")
         complains(few, "hart pin shell 2", "none of the harts 2 is online")
         assert few.end("poweroff") == EXIT["EXIT_OK"]
