@@ -319,7 +319,7 @@ static bool close_ledgers(void)
 	bool right;
 
 	churn_bring_all_back();
-	churn_check_leaves();
+	churn_check_load();
 	for_each_hart_in_mask(hart, &churn.harts)
 		check_takes_part(harts[hart]);
 	churn_lose_hart();

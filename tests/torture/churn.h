@@ -17,6 +17,8 @@
  * No verdict looks at a clock: a thing counts as lost when nothing in any ledger has moved for many
  * looks, in each of which every hart answered a call.
  *
+ * A ledger in which nothing happened shows nothing, so a long run asks for something in each.
+ *
  * Each ledger has busted twins: the same run in which one thing, once, as a hart has just gone, is
  * left behind or done twice. A twin passes if that ledger says so, and no other one.
  */
@@ -75,6 +77,7 @@ struct churn_run {
 	atomic_bool judged; /* what twins held back is let go */
 	atomic_u32 running; /* threads of the load */
 	atomic_u32 cycles, refused, late;
+	atomic_u32 tortured, commands; /* runs of the locks' torture; commands of the shell */
 	atomic_u32 leaves[CONFIG_MAX_HARTS][CHURN_WAYS];
 	atomic_u32 moved;  /* timers that fired on another hart than where they were started */
 	atomic_u32 strike; /* enum churn_strike */
@@ -138,8 +141,9 @@ void churn_change(struct rng *rng);
 void churn_bring_all_back(void);
 /* A twin's, after that: one stays away. */
 void churn_lose_hart(void);
-/* In a long run every hart has left in every way. How often, and the least of all harts. */
-void churn_check_leaves(void);
+/* After a long run: every hart has left in every way, and all of the load has run. */
+void churn_check_load(void);
+/* How often harts left so, and the least that any of them left in any way. */
 unsigned churn_leaves(enum churn_way way);
 unsigned churn_least_leaves(void);
 

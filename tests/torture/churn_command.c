@@ -40,11 +40,11 @@ static void say_whole(void)
 {
 	shell_printf("ok churn: %u cycles of %u harts: %u stops, %u retentive and %u non-retentive "
 		     "suspensions, of each hart at least %u of each; %u timers moved, "
-		     "%u refusals, %u late, seed=%llu\n",
+		     "%u locks tortured, %u commands, %u refusals, %u late, seed=%llu\n",
 		count_of(&churn.cycles), churn.nr_harts, churn_leaves(WAY_STOP),
 		churn_leaves(WAY_RETENTIVE), churn_leaves(WAY_LOSSY), churn_least_leaves(),
-		count_of(&churn.moved), count_of(&churn.refused), count_of(&churn.late),
-		(unsigned long long)churn.seed);
+		count_of(&churn.moved), count_of(&churn.tortured), count_of(&churn.commands),
+		count_of(&churn.refused), count_of(&churn.late), (unsigned long long)churn.seed);
 }
 
 static void run_one(struct request *s, const struct churn_twin *twin)

@@ -162,13 +162,17 @@ unsigned churn_least_leaves(void)
 	return least;
 }
 
-void churn_check_leaves(void)
+void churn_check_load(void)
 {
-	bool many = !churn.twin &&
-		atomic_load_u32(&churn.cycles, relaxed) >= CYCLES_FOR_ALL * churn.nr_harts;
-
-	churn_check(!many || churn_least_leaves() > 0, "some hart never left in some way");
+	if (churn.twin || atomic_load_u32(&churn.cycles, relaxed) < CYCLES_FOR_ALL * churn.nr_harts)
+		return;
+	churn_check(churn_least_leaves() > 0, "some hart never left in some way");
 	/* A timer that nobody takes along is lost; one that moves fires elsewhere. */
-	churn_check(!many || atomic_load_u32(&churn.moved, relaxed) > 0,
+	churn_check(atomic_load_u32(&churn.moved, relaxed) > 0,
 		"no timer ever moved with a hart that left");
+	churn_check(atomic_load_u32(&churn.tortured, relaxed) > 0, "no lock was tortured");
+	churn_check(atomic_load_u32(&churn.commands, relaxed) > 0, "no command has run");
+	for (unsigned i = 0; i < LEDGER_MEMORY; i++)
+		churn_check(churn_issued(i) > 0 || (i == LEDGER_INTERRUPTS && !churn.external),
+			"nothing has happened in ledger %u", i);
 }

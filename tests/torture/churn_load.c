@@ -323,6 +323,7 @@ static void lock_body(struct rng *rng)
 		churn_check(torture_run_once(kind, WHOLE, LOCK_STEPS, seed),
 			"torture.%s found: %s, seed=%llu", kind->name, torture.found.text,
 			(unsigned long long)seed);
+		atomic_add_u32(&churn.tortured, 1, relaxed);
 		/* Cycles without it are quicker. */
 		sched_sleep_ns(LOCK_PAUSE_NS);
 	}
@@ -346,6 +347,7 @@ static void shell_body(struct rng *rng)
 
 	while (!churn_over()) {
 		run_command(commands[rng_below(rng, ARRAY_SIZE(commands))]);
+		atomic_add_u32(&churn.commands, 1, relaxed);
 		for (unsigned n = 0; n < 20 && !churn_over(); n++)
 			sched_sleep_ns(SHELL_NAP_NS / 20);
 	}
