@@ -5,10 +5,10 @@
  * hart jumps high. This file fits into one page, which the early page tables also map at its
  * physical address (R and X), so that the instruction after satp is written exists.
  *
- * From a trap's point of view: sscratch names the first frame of a boot row before stvec is set.
- * Before that stvec is early_trap, or secondary_trap, which need neither; the firmware's value of
- * stvec is where it lets the hart go, with which a fault would begin the way again and again in
- * silence.
+ * From a trap's point of view: sscratch names the first frame of a boot row before stvec is
+ * trap_entry. Until then stvec is early_trap, or secondary_trap, which need no frame; what the
+ * firmware leaves in stvec is where it lets the hart go, with which a fault would begin the way
+ * again and again in silence.
  *
  *   boot hart:    _start -> (boot_early, C, paging off) -> boot_high -> boot_main -> kernel_main
  *   other harts:  secondary_start -> secondary_high -> secondary_main -> hart_main
@@ -54,6 +54,8 @@
 FUNCTION _start
 	csrw sie, zero
 	csrw satp, zero
+	lla t0, early_trap
+	csrw stvec, t0
 	/*
 	 * Only the first hart may go on, for what follows clears .bss. OpenSBI 1.1 stores the state
 	 * of a hart that it starts before its address, so a hart that polls its state can leave
@@ -87,8 +89,6 @@ FUNCTION _start
 	lla t0, boot_hart
 	addi t0, t0, HART_ROW
 	csrw sscratch, t0
-	lla t0, early_trap
-	csrw stvec, t0
 
 	lla sp, boot_stack_top
 	mv fp, zero
@@ -96,7 +96,7 @@ FUNCTION _start
 	mv a1, s1
 	call boot_early
 	/* a0 the early satp, 0 if there is no such table */
-	beqz a0, early_trap
+	beqz a0, early_without_tables
 
 	REG_L t0, boot_high_address
 	csrw satp, a0
@@ -144,10 +144,63 @@ secondary_high_address:
 	REG_WORD secondary_high
 
 /*
- * A fault before the page tables are there: no console, no tree. Ends the machine if it can (SRST
- * shutdown, reason system failure), else sleeps.
+ * A fault of the boot hart before it has frames for traps: no tree has been read, so where it was
+ * is said in one line on the firmware's console. Then the machine ends if it can (SRST shutdown,
+ * reason system failure), else it sleeps. Nothing is known of the registers, paging may be on or
+ * off; no memory is used but this page.
  */
 FUNCTION early_trap
+	csrr s3, scause
+	csrr s4, sepc
+	lla s2, early_trap_text
+	j early_end
+END early_trap
+
+early_without_tables:
+	lla s2, early_tables_text
+
+/* s2 a text; s3, s4 the numbers that its first and second % stand for */
+early_end:
+	/* It says nothing of a fault of its own. */
+	lla t0, early_off
+	csrw stvec, t0
+1:	lbu s5, 0(s2)
+	addi s2, s2, 1
+	beqz s5, early_off
+	li t0, '%'
+	beq s5, t0, 2f
+	jal s7, early_put
+	j 1b
+
+	/* s6 the bit that the next digit begins at */
+2:	li s6, __riscv_xlen - 4
+3:	srl t0, s3, s6
+	andi t0, t0, 15
+	li t1, 10
+	addi s5, t0, '0'
+	bltu t0, t1, 4f
+	addi s5, t0, 'a' - 10
+4:	jal s7, early_put
+	addi s6, s6, -4
+	bgez s6, 3b
+	mv s3, s4
+	j 1b
+
+/* s5 a byte, s7 the way back. DBCN, one byte (SBI 2.0, section 12.3), or else the putchar of old
+ * (SBI 1.0, section 5.2). Changes a0, a1, a6, a7. */
+early_put:
+	mv a0, s5
+	li a6, 2
+	li a7, 0x4442434e
+	ecall
+	beqz a0, 1f
+	mv a0, s5
+	li a7, 1
+	ecall
+1:	jr s7
+
+	.balign 4
+early_off:
 	li a7, 0x53525354
 	li a6, 0
 	li a0, 0
@@ -155,7 +208,7 @@ FUNCTION early_trap
 	ecall
 1:	wfi
 	j 1b
-END early_trap
+	.balign 4
 
 /*
  * Entry of every other hart, and of the boot hart when it was stopped and is started again (SBI 1.0
@@ -211,6 +264,12 @@ boot_strike:
 4:	csrw sie, zero
 	jr t2
 #endif
+
+/* Of early_end. Last: code is aligned to its own length only. */
+early_trap_text:
+	.asciz "panic: boot hart: a trap before it can take any: cause 0x%, address 0x%\n"
+early_tables_text:
+	.asciz "panic: boot hart: the early page tables cannot hold the image and the tree\n"
 
 boot_code_end:
 	.globl boot_code_end

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Harts that do wrong on demand, from the boot on: each is reported, and the system runs on."""
+"""Harts that do wrong on demand, from the boot on: each is reported, and the system runs on. What
+trees say that is wrong of harts: test_trees.py."""
 import re
+import struct
+import subprocess
 
 import pytest
 
-from guest import EXIT, PATIENT, Shell, run
+from guest import EXIT, PATIENT, Shell, kernel, run
 from test_boot import online, wait_online
-from test_bringup import states
+from test_bringup import boot_hart, states
 
 STAGES = ["entry", "mmu", "traps", "sched"]
 # Where they are last seen: who has joined is not to be lost, so `sched` is just before that.
 SEEN = ["entry", "mmu", "traps", "traps"]
 
 
-def faults(kind):
-    """Harts 1 to 4, each at another stage."""
-    return "fault=" + ",".join(f"hart{i}:{kind}@{s}" for i, s in enumerate(STAGES, 1))
+def faults(kind, who=(1, 2, 3, 4)):
+    """Harts of 1 to 4, each at another stage."""
+    return "fault=" + ",".join(f"hart{i}:{kind}@{STAGES[i - 1]}" for i in who)
 
 
 def faulty(text, hart):
@@ -36,7 +39,7 @@ def until(shell, line, is_so):
     return text
 
 
-def row(shell, hart):
+def row_of(shell, hart):
     """Its line of `hart status`."""
     text = shell.ask("hart status")
     return re.search(rf"^ +{hart} +\d+ +\w+ .*$", text, re.M).group(0).rstrip()
@@ -57,9 +60,9 @@ def test_harts_that_hang_are_said_to_be_silent_and_where_they_were_last_seen():
             # By then it may still have been on its way, on a slow machine.
             assert re.search(rf"error: hart {hart}: hartid \d+ was started and did not arrive: "
                              r"failed, going on without it; last seen: \w+", shell.text), shell.text
-            while not row(shell, hart).endswith("last seen: " + stage):
+            while not row_of(shell, hart).endswith("last seen: " + stage):
                 pass
-            assert " failed " in row(shell, hart) and " STARTED " in row(shell, hart)
+            assert " failed " in row_of(shell, hart) and " STARTED " in row_of(shell, hart)
             assert complaint(shell, f"hart start {hart}") == (
                 f"hart: hart {hart} was started and is silent (STARTED), last seen: {stage}: "
                 "failed; it joins if it comes")
@@ -70,25 +73,26 @@ def test_harts_that_hang_are_said_to_be_silent_and_where_they_were_last_seen():
 
 def test_harts_that_die_as_they_come_are_said_to_have_died_and_where():
     with Shell(smp=6, append=f"shell=kernel {PATIENT} {faults('die')}") as shell:
-        assert states(shell.ask("harts")).count("failed") == 4
+        until(shell, "harts", lambda text: states(text).count("failed") == 4)
+        wait_online(shell, 2)
         for hart, stage in zip((faulty(shell.text, i) for i in range(1, 5)), SEEN):
             assert len(re.findall(rf"error: hart {hart}: hartid \d+ died before it joined: failed, "
                                   rf"going on without it; last seen: {stage}\b", shell.text)) == 1
-            assert row(shell, hart).endswith("last seen: " + stage)
-            assert " failed " in row(shell, hart) and " STOPPED " in row(shell, hart)
+            assert row_of(shell, hart).endswith("last seen: " + stage)
+            assert " failed " in row_of(shell, hart) and " STOPPED " in row_of(shell, hart)
             assert complaint(shell, f"hart start {hart}") == (
                 f"hart: hart {hart} died before it joined, last seen: {stage}: failed")
-        assert states(shell.ask("harts")).count("online") == 2
         works(shell.ask("test ipi"))
         assert shell.end("poweroff") == EXIT["EXIT_OK"]
 
 
-@pytest.mark.parametrize("words", ["", "harts=sequential "])
-def test_harts_that_are_late_are_missed_and_taken_in(words):
-    with Shell(smp=6, append="shell=kernel " + words + faults("late")) as shell:
-        for hart in (faulty(shell.text, i) for i in range(1, 5)):
-            assert re.search(rf"hart {hart}: hartid \d+ was started and (is silent: going on|did "
-                             r"not arrive).*; last seen: \w+", shell.text), shell.text
+# The boot waits for three seconds of them, when nobody else comes either.
+@pytest.mark.parametrize("words, who", [("", (1, 2, 3, 4)), ("harts=sequential ", (4,))])
+def test_harts_that_are_late_are_missed_and_taken_in(words, who):
+    with Shell(smp=6, append="shell=kernel " + words + faults("late", who)) as shell:
+        for hart in (faulty(shell.text, i) for i in who):
+            assert re.search(rf"hart {hart}: hartid \d+ was started and is silent: going on.*; "
+                             r"last seen: \w+", shell.text), shell.text
         wait_online(shell, 6)
         works(shell.ask("test ipi"))
         assert shell.end("poweroff") == EXIT["EXIT_OK"]
@@ -120,7 +124,7 @@ def test_a_hart_that_is_stopped_in_the_middle_of_an_ipi_answers_it_and_comes_bac
         assert states(shell.ask("harts"))[hart] == "stopped"
         works(shell.ask("test ipi"))
         assert "hart:" not in shell.ask(f"hart start {hart}")
-        assert states(shell.ask("harts")).count("online") == 3
+        wait_online(shell, 3)
         assert shell.end("poweroff") == EXIT["EXIT_OK"]
 
 
@@ -129,3 +133,60 @@ def test_faults_in_several_words_and_of_the_boot_hart_itself():
     got = run("harts", append=PATIENT + " fault=hart0:hang@entry fault=hart0:twice", smp=1)
     assert got.status == EXIT["EXIT_OK"] and online(got.text) == 1, got.text
     assert got.lines("hart 0 is the boot hart, and nobody can have its fault"), got.text
+
+
+def test_a_hart_that_hangs_as_it_parks_is_not_taken_for_a_stopped_one():
+    with Shell(smp=3, append="shell=kernel harts=lazy hartwait=500 fault=hart1:hang@park") as shell:
+        hart = faulty(shell.text, 1)
+        while " failed " not in row_of(shell, hart):
+            pass
+        assert row_of(shell, hart).endswith("last seen: traps")
+        assert "is silent (STARTED), last seen: traps" in complaint(shell, f"hart start {hart}")
+        # The third one parks in its own time, even if it was given up before.
+        other = 3 - hart - boot_hart(shell.text)
+        while online(shell.ask("harts")) < 2:
+            shell.ask(f"hart start {other}")
+        works(shell.ask("test ipi"))
+        assert shell.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def test_a_script_waits_for_who_is_late_and_runs_on_without_who_died():
+    got = run("harts; test ipi; test work; test sched.affinity", smp=5, append=PATIENT +
+              " fault=hart1:die@entry,hart2:die@sched,hart3:late@mmu+20,hart4:twice")
+    assert got.status == EXIT["EXIT_OK"] and online(got.text) == 3, got.text
+    assert len(got.lines(r"[1-9]\d* passed, 0 failed")) == 3, got.text
+
+
+def patched(tmp_path, symbol, code):
+    """The kernel with other instructions at a symbol, and the symbol's place in the image."""
+    nm = subprocess.run(["riscv64-unknown-elf-nm", "-P", kernel()], check=True,
+                        stdout=subprocess.PIPE, text=True).stdout
+    address = {w[0]: int(w[2], 16) for w in map(str.split, nm.splitlines()) if len(w) > 2}
+    image = bytearray(open(kernel(), "rb").read())
+    headers, = struct.unpack_from("<Q", image, 32)
+    size, n = struct.unpack_from("<HH", image, 54)
+    for at in range(headers, headers + n * size, size):
+        offset, start, _, length = struct.unpack_from("<4Q", image, at + 8)
+        if start <= address[symbol] < start + length:
+            offset += address[symbol] - start
+            image[offset:offset + len(code)] = code
+    (tmp_path / "kernel.elf").write_bytes(image)
+    return tmp_path / "kernel.elf", address[symbol] - address["kernel_start"]
+
+
+ILLEGAL = bytes(4)
+RETURN_0 = bytes([0x01, 0x45, 0x82, 0x80])	# c.li a0, 0; c.jr ra
+
+
+@pytest.mark.parametrize("symbol, code, base, what", [
+    ("boot_early", ILLEGAL, 0x80200000, "a trap before it can take any: "),
+    ("boot_high", ILLEGAL, 0xffffffff80000000, "a trap before it can take any: "),
+    ("boot_early", RETURN_0, None, "the early page tables cannot hold the image and the tree"),
+])
+def test_a_boot_hart_that_traps_too_early_says_so_in_one_line(symbol, code, base, what, tmp_path):
+    elf, place = patched(tmp_path, symbol, code)
+    got = run("harts", smp=2, kernel=elf)
+    if base is not None:
+        what += "cause 0x%016x, address 0x%016x" % (2, base + place)
+    assert got.lines(r"^panic: (.*)$") == ["boot hart: " + what], got.text
+    assert "boot arguments" not in got.text, got.text
