@@ -14,6 +14,7 @@ static const char *const kinds[] = {
 	[HART_LATE] = "late@",
 	[HART_TWICE] = "twice",
 	[HART_STOPS] = "stop@ipi",
+	[HART_REFUSED] = "refuse",
 };
 
 static const char *const places[] = {
@@ -82,7 +83,7 @@ static bool take_fault(const char **s, struct hart_fault *fault)
 	fault->kind = take_one_of(s, kinds, ARRAY_SIZE(kinds));
 	if (fault->kind == NOT_FOUND)
 		return false;
-	return fault->kind == HART_TWICE || fault->kind == HART_STOPS || take_place(s, fault);
+	return fault->kind > HART_LATE || take_place(s, fault);
 }
 
 int hart_fault_next(const char **text, struct hart_fault *fault)

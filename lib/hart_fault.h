@@ -9,6 +9,7 @@
  *	       hartN:late@PLACE[+MS]
  *	       hartN:twice
  *	       hartN:stop@ipi
+ *	       hartN:refuse
  *	PLACE  entry, mmu, traps, park, sched
  */
 #ifndef LIB_HART_FAULT_H
@@ -16,13 +17,14 @@
 
 #include "lib/types.h"
 
-/* For boot.S, too: 0 is none. */
+/* For boot.S, too: 0 is none. The first three have a place. */
 enum hart_fault_kind {
 	HART_HANGS = 1, /* stays there for ever */
 	HART_DIES,	/* an exception there; not at `park`: it is done by then */
 	HART_LATE,	/* stays there for so long, or until the boot has gone on without it */
 	HART_TWICE,	/* is started twice, and arrives twice */
 	HART_STOPS,	/* is stopped while an IPI to it is under way */
+	HART_REFUSED,	/* the firmware does not start it */
 };
 
 /* The first three are the stages of arch/stage.h, in their order. */

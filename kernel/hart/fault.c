@@ -10,6 +10,8 @@
  *	late@PLACE[+MS]	it stays there for MS milliseconds from its start on, or until the boot has
  *			gone on without it. It is missed, and taken in as it comes.
  *	twice		each start of it is issued twice, and it arrives twice. Both count once.
+ *	refuse		the firmware refuses each start of it: at the boot it has failed, later it
+ *			stays what it is.
  *	stop@ipi	it is stopped after the boot (kernel/task/hart_fault.c), and a call to it is
  *			posted when it is just about to close its mailbox, the interrupt not taken
  *			yet. It answers first.
@@ -50,7 +52,7 @@ static_assert((int)FAULT_AT_ENTRY == ARCH_STAGE_ENTRY && (int)FAULT_AT_MMU == AR
 
 struct wish {
 	struct hart_fault at; /* kind 0: none */
-	bool twice, stops;
+	bool twice, stops, refused;
 	bool again;	       /* of this start; the starter's, then the hart's */
 	struct timer timer;    /* ends its delay */
 	atomic_bool posts;     /* a call to it as it leaves, the next time */
@@ -71,6 +73,7 @@ static bool is_built_in(enum hart_fault_kind kind)
 		[HART_LATE] = CONFIG_HART_FAULT_LATE,
 		[HART_TWICE] = CONFIG_HART_FAULT_TWICE,
 		[HART_STOPS] = CONFIG_HART_FAULT_STOP,
+		[HART_REFUSED] = CONFIG_HART_FAULT_REFUSE,
 	};
 
 	return built_in[kind];
@@ -89,7 +92,7 @@ static bool are_faults(const struct boot_option *option unused_arg, const char *
 }
 BOOT_OPTION(fault,
 	"hartN:KIND of harts that exist, KIND one of hang@S, die@S, late@S[+MS], S one of entry "
-	"mmu traps park sched, or twice, or stop@ipi",
+	"mmu traps park sched, or twice, stop@ipi or refuse",
 	are_faults);
 
 static bool is_late(const struct boot_option *option, const char *value)
@@ -110,6 +113,8 @@ static void wish_for(const struct hart_fault *fault)
 		w->twice = true;
 	else if (fault->kind == HART_STOPS)
 		w->stops = true;
+	else if (fault->kind == HART_REFUSED)
+		w->refused = true;
 	else
 		w->at = *fault;
 }
@@ -148,7 +153,7 @@ void hart_fault_read(const char *args)
 
 static bool is_wished(const struct wish *w)
 {
-	return w->at.kind || w->twice || w->stops;
+	return w->at.kind || w->twice || w->stops || w->refused;
 }
 
 /* The next one that has no fault of its own; NULL: there is none. */
@@ -188,7 +193,7 @@ static void forget(struct hart_meta *h)
 
 	timer_cancel_sync(&w->timer);
 	w->at = (struct hart_fault){0};
-	w->twice = w->stops = w->answered = false;
+	w->twice = w->stops = w->refused = w->answered = false;
 	release(h);
 	for (unsigned place = 0; place < FAULT_PLACES; place++)
 		atomic_store_u32(&h->strike[place], 0, relaxed);
@@ -251,6 +256,11 @@ void hart_fault_arm(struct hart_meta *h)
 		release(h);
 	if (w->at.delayed)
 		timer_start(&w->timer, clock_now_ns() + w->at.delay_ms * NS_PER_MS);
+}
+
+bool hart_fault_refused(const struct hart_meta *h)
+{
+	return wishes[h->index].refused;
 }
 
 bool hart_fault_twice(const struct hart_meta *h)

@@ -22,6 +22,8 @@ void hart_fault_gone_on(void);
 
 /* A start of `h` is about to be issued. Its starter. */
 void hart_fault_arm(struct hart_meta *h);
+/* ... is to be refused. Its starter. */
+bool hart_fault_refused(const struct hart_meta *h);
 /* ... has been issued, and is to be issued again. Its starter. */
 bool hart_fault_twice(const struct hart_meta *h);
 /* It has joined, and is to arrive once more. On it, SIE off. */

@@ -102,15 +102,28 @@ static unsigned count_state(enum hart_state state)
 	return n;
 }
 
+/* A start was issued, and this is what the firmware said. */
+static void say_if_refused(const struct hart_meta *h, int err)
+{
+	if (err && err != -EAGAIN)
+		log_error("hart %u: hartid %lu is refused by the firmware (error %d): failed, "
+			  "going on without it",
+			h->index, (unsigned long)h->hartid, err);
+}
+
 /* Starts `h` if it is in the set; what the firmware is not ready for is left to the boot thread. */
 static void start_if_in(struct hart_mask *set, struct hart_meta *h)
 {
 	uint32_t state = atomic_load_u32(&h->state, relaxed);
+	int err = 0;
 
 	hart_mask_atomic_set(&issuing, h->index);
-	if (hart_mask_atomic_clear(set, h->index) && !start_issue(h, state))
+	if (hart_mask_atomic_clear(set, h->index))
+		err = start_issue(h, state);
+	if (err == -EAGAIN)
 		hart_mask_atomic_set(&due, h->index);
 	hart_mask_atomic_clear(&issuing, h->index);
+	say_if_refused(h, err);
 }
 
 /* Issues the starts that can be issued. */
@@ -180,7 +193,7 @@ static bool nobody_missing(uint64_t limit_ns)
 	start_round();
 	if (++looks % LOST_LOOKS == 0)
 		for_each_hart(h)
-			start_repeat_if_lost(h);
+			say_if_refused(h, start_repeat_if_lost(h));
 	return false;
 }
 

@@ -128,11 +128,10 @@ bool start_give_up(struct hart_meta *h, int err)
 	return true;
 }
 
-static void refused(struct hart_meta *h, int err)
+/* The firmware does not start it: the error, or 0 if it has arrived all the same. */
+static int refused(struct hart_meta *h, int err)
 {
-	if (start_give_up(h, err))
-		log_error("hart %u: hartid %lu is refused by the firmware (error %d): failed",
-			h->index, (unsigned long)h->hartid, err);
+	return start_give_up(h, err) ? err : 0;
 }
 
 /* A refusal means nothing while the hart is on its way (SBI answers "invalid" during
@@ -150,6 +149,8 @@ static int ask_firmware(struct hart_meta *h)
 		atomic_store_bool(&next_fails, false, relaxed);
 		return -EIO;
 	}
+	if (CONFIG_HART_FAULT_REFUSE && hart_fault_refused(h))
+		return -EIO;
 	return arch_hart_start(h);
 }
 
@@ -168,26 +169,23 @@ static void ask_again(const struct hart_meta *h)
 		h->index, (unsigned long)h->hartid, hart_stage_name(hart_last_stage(h)), err);
 }
 
-bool start_issue(struct hart_meta *h, uint32_t from)
+int start_issue(struct hart_meta *h, uint32_t from)
 {
 	int hsm = arch_hart_state(h->hartid);
 	int err;
 
 	if (hsm == ARCH_HSM_STOP_PENDING)
-		return false;
+		return -EAGAIN;
 	/* Relaxed: before the state. */
 	atomic_store_u32(&h->asked, 0, relaxed);
 	/* Release: the hart_meta before the state. Partners: hart_join, start_repeat_if_lost. One
 	 * that had been given up may have come since `from` was looked at: then nothing is left to
 	 * do. */
 	if (!atomic_cas_u32(&h->state, &from, HART_STARTING, release))
-		return true;
-	if (hsm != ARCH_HSM_STOPPED) {
-		/* Started by somebody else, or on its way for long: nothing but itself can bring it
-		 * here. */
-		refused(h, hsm < 0 ? hsm : -EALREADY);
-		return true;
-	}
+		return 0;
+	/* Started by somebody else, or on its way for long: only itself can bring it here. */
+	if (hsm != ARCH_HSM_STOPPED)
+		return refused(h, hsm < 0 ? hsm : -EALREADY);
 	if (from != HART_STARTING)
 		hart_mask_atomic_clear(&missing, h->index);
 	hart_stages_forget(h);
@@ -202,9 +200,7 @@ bool start_issue(struct hart_meta *h, uint32_t from)
 		ask_again(h);
 	/* Release: what that wrote. Partner: start_repeat_if_lost. */
 	atomic_store_u32(&h->asked, 1, release);
-	if (err && !on_its_way(h))
-		refused(h, err);
-	return true;
+	return err && !on_its_way(h) ? refused(h, err) : 0;
 }
 
 static bool has_parked(const struct hart_meta *h)
@@ -221,23 +217,25 @@ static void has_died(struct hart_meta *h)
 			h->index, (unsigned long)h->hartid, hart_stage_name(hart_last_stage(h)));
 }
 
-void start_repeat_if_lost(struct hart_meta *h)
+int start_repeat_if_lost(struct hart_meta *h)
 {
 	/* Acquires, both; partner: start_issue. The state first: `asked` is of this start then. */
 	if (atomic_load_u32(&h->state, acquire) != HART_STARTING ||
 		!atomic_load_u32(&h->asked, acquire) ||
 		arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
-		return;
+		return 0;
 	/* The firmware's answer before the looks at what the hart had stored by then. Partners: the
 	 * fences in arch_hart_stop, arch_hart_die and secondary_trap. */
 	fence_acquire();
 	if (has_parked(h))
-		return;
-	if (hart_last_stage(h) != HART_CALLED)
-		return has_died(h);
+		return 0;
+	if (hart_last_stage(h) != HART_CALLED) {
+		has_died(h);
+		return 0;
+	}
 	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
 		(unsigned long)h->hartid);
-	start_issue(h, HART_STARTING);
+	return start_issue(h, HART_STARTING);
 }
 
 bool start_settle_parked(struct hart_meta *h)
@@ -272,7 +270,7 @@ int hart_bring_up(struct hart_meta *h)
 	if (is_suspended(h))
 		return hart_call_back(h);
 	atomic_store_u32(&h->park, PARK_NOT, relaxed);
-	for (unsigned naps = 1; !start_issue(h, before); naps++) {
+	for (unsigned naps = 1; start_issue(h, before) == -EAGAIN; naps++) {
 		if (hart_waited_long(since, naps))
 			return -EBUSY;
 		nap(NAP_NS);
@@ -287,9 +285,11 @@ int hart_bring_up(struct hart_meta *h)
 	if (atomic_load_u32(&h->state, relaxed) == HART_FAILED && h->failure == -EFAULT)
 		return -EFAULT;
 	/* Refused: it is where it was. */
-	if (atomic_cas_u32(&h->state, &failed, before, relaxed))
-		return h->failure;
-	return 0;
+	if (!atomic_cas_u32(&h->state, &failed, before, relaxed))
+		return 0;
+	log_warn("hart %u: hartid %lu is refused by the firmware (error %d): it stays %s", h->index,
+		(unsigned long)h->hartid, h->failure, hart_state_name(before));
+	return h->failure;
 }
 
 bool hart_is_hung(const struct hart_meta *h)

@@ -21,12 +21,12 @@ void start_gone_on(void);
 /* It has been said of this hart that it is missing. */
 void start_is_missing(const struct hart_meta *h);
 
-/* Issues one start, of a hart whose state is `from`; false: it is not ready for one yet, ask again
- * later. Any hart, either; one caller a hart. */
-bool start_issue(struct hart_meta *h, uint32_t from);
+/* Issues one start, of a hart whose state is `from`: 0; -EAGAIN: it is not ready for one yet, ask
+ * again later; else the firmware's refusal: it is FAILED. Any hart, either; one caller a hart. */
+int start_issue(struct hart_meta *h, uint32_t from);
 /* A hart that stopped again without having been in the kernel is started again, one that was is
- * given up; for those that wait. */
-void start_repeat_if_lost(struct hart_meta *h);
+ * given up; for those that wait. 0 or as above. */
+int start_repeat_if_lost(struct hart_meta *h);
 /* STARTING -> STOPPED for a hart that has parked. False: it has, and the firmware does not say that
  * it has it. */
 bool start_settle_parked(struct hart_meta *h);

@@ -43,6 +43,7 @@ static void every_kind_and_place_is_read(void **state unused_arg)
 	assert_string_equal(read_all("hart1:late@entry+3600000"), "1/3/0/3600000;0");
 	assert_string_equal(read_all("hart1:twice"), "1/4/0/-1;0");
 	assert_string_equal(read_all("hart1:stop@ipi"), "1/5/0/-1;0");
+	assert_string_equal(read_all("hart1:refuse"), "1/6/0/-1;0");
 }
 
 static void several_are_read_in_their_order(void **state unused_arg)
@@ -59,9 +60,9 @@ static void what_is_no_fault_changes_nothing(void **state unused_arg)
 		"hart1:hang", "hart1:hang@", "hart1:hang@mm", "hart1:hang@mmux", "hart1:hang@ipi",
 		"hart1:hang@mmu+5", "hart1:die@park", "hart1:die@mmu+1", "hart1:late",
 		"hart1:late@", "hart1:late@mmu+", "hart1:late@mmu+x", "hart1:late@mmu+-1",
-		"hart1:late@mmu+3600001", "hart1:twice@mmu", "hart1:twice+1", "hart1:stop",
-		"hart1:stop@mmu", "hart1:hang@mmu ", "Hart1:hang@mmu", "hart1:hang@mmu,",
-		"hart1:hang@mmuhart2:hang@mmu", "hart1:explode@mmu"};
+		"hart1:late@mmu+3600001", "hart1:twice@mmu", "hart1:refuse@mmu", "hart1:twice+1",
+		"hart1:stop", "hart1:stop@mmu", "hart1:hang@mmu ", "Hart1:hang@mmu",
+		"hart1:hang@mmu,", "hart1:hang@mmuhart2:hang@mmu", "hart1:explode@mmu"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct hart_fault f = {.hart = 77};
@@ -79,7 +80,7 @@ static void what_is_no_fault_changes_nothing(void **state unused_arg)
 static void any_text_ends(void **state unused_arg)
 {
 	static const char *const parts[] = {"hart", "1", "2", ":", "hang@", "die@", "late@",
-		"twice", "stop@ipi", "mmu", "park", "+", ",", "x", ""};
+		"twice", "stop@ipi", "refuse", "mmu", "park", "+", ",", "x", ""};
 	struct rng r;
 	unsigned good = 0;
 
@@ -93,7 +94,7 @@ static void any_text_ends(void **state unused_arg)
 			strcat(text, parts[rng_below(&r, ARRAY_SIZE(parts))]);
 		while (!hart_fault_next(&s, &f)) {
 			assert_true(s <= text + strlen(text) && f.kind >= HART_HANGS &&
-				f.kind <= HART_STOPS && (unsigned)f.place < FAULT_PLACES);
+				f.kind <= HART_REFUSED && (unsigned)f.place < FAULT_PLACES);
 			good++;
 		}
 	}

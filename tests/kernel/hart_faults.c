@@ -159,6 +159,26 @@ KTEST(hart_fault, a_hart_that_is_started_twice_and_arrives_twice_counts_once)
 	none();
 }
 
+KTEST(hart_fault, a_hart_whose_start_is_refused_stays_stopped)
+{
+	struct hart_meta *h;
+
+	if (!have_faults())
+		return;
+	h = hart_in_circle(1);
+	ktest_require(hart_stop(h, false) == 0);
+	set_fault(h, "refuse", "", "");
+	for (unsigned i = 0; i < 2; i++) {
+		ktest_check(hart_start(h) == -EIO);
+		ktest_check(
+			hart_state_of(h) == HART_STOPPED, "%s", hart_state_name(hart_state_of(h)));
+		check_is_out(h);
+	}
+	none();
+	ktest_check(hart_start(h) == 0);
+	check_takes_part(h);
+}
+
 static void stop_amid_call(struct hart_meta *h)
 {
 	ktest_require(hart_stop(h, false) == 0);

@@ -115,6 +115,22 @@ def test_a_hart_that_is_started_twice_and_arrives_twice_counts_once():
     works(got.text)
 
 
+def test_a_hart_whose_start_is_refused_stays_what_it_was():
+    with Shell(smp=3, append=f"shell=kernel {PATIENT} harts=cold fault=hart1:refuse") as shell:
+        hart = faulty(shell.text, 1)
+        assert complaint(shell, f"hart start {hart}") == (
+            f"hart: hart {hart} stays offline: the firmware refuses (error 5, EIO)")
+        assert re.search(rf"warning: hart {hart}: hartid \d+ is refused by the firmware "
+                         r"\(error -5\): it stays offline\b", shell.ask("log level=warn"))
+        assert states(shell.ask("harts"))[hart] == "offline"
+    got = run("harts; test ipi", append=PATIENT + " fault=hart1:refuse", smp=3)
+    hart = faulty(got.text, 1)
+    assert got.lines(rf"error: hart {hart}: hartid \d+ is refused by the firmware \(error -5\): "
+                     "failed, going on without it"), got.text
+    assert states(got.text)[hart] == "failed" and online(got.text) == 2, got.text
+    works(got.text)
+
+
 def test_a_hart_that_is_stopped_in_the_middle_of_an_ipi_answers_it_and_comes_back():
     with Shell(smp=3, append=f"shell=kernel {PATIENT} fault=hart1:stop@ipi") as shell:
         hart = faulty(shell.text, 1)
