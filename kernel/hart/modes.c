@@ -14,9 +14,11 @@
  *
  * Nobody decides by the clock how fast harts have to be: as long as harts arrive, there is
  * patience. After start_hold_ns without any arrival the boot goes on without those that are
- * missing, which stay STARTING; after start_patience_ns they are marked failed. A hart that arrives
- * late, or even later, is taken in as if nothing had been: also one that would have parked, if it
- * was wanted. Who stands below a silent hart in the tree is started by the boot thread.
+ * missing, which stay STARTING; after start_patience_ns they are marked failed. Time alone is no
+ * silence, for it passes while the whole machine stands still: between two looks no more than
+ * LOOK_MOST_NS of it counts. A hart that is misjudged all the same loses nothing but time: one that
+ * arrives late, or even later, is taken in as if nothing had been, also one that would have parked,
+ * if it was wanted. Who stands below a silent hart in the tree is started by the boot thread.
  *
  * Two sets of harts, changed by atomic operations; who takes a hart out of one starts it:
  *   due		for the boot thread
@@ -39,6 +41,8 @@
 
 /* Who stands below a hart in the tree waits so long for it, if nobody else arrives either. */
 #define SILENCE_NS NS_PER_SEC
+/* Looks are 1 ms apart while the boot waits, later 50. */
+#define LOOK_MOST_NS (100 * NS_PER_MS)
 /* Asking the firmware about harts costs a call each: once in so many naps. */
 #define LOST_LOOKS 16
 
@@ -47,8 +51,8 @@ static struct hart_mask due, below, issuing;
 static struct hart_meta *order[CONFIG_MAX_HARTS];
 static uint16_t place[CONFIG_MAX_HARTS];
 static unsigned nr_order;
-/* The last arrival that was seen, and how many there were then. */
-static uint64_t arrival_ns;
+/* Since the last arrival that was seen, and how many there were then; the time of the last look. */
+static uint64_t silence_ns, look_ns;
 static unsigned nr_arrived;
 
 /* ---- Boot arguments -------------------------------------------------------------------------- */
@@ -149,20 +153,35 @@ static bool somebody_missing(void)
 	return n + hart_mask_weight(&due) + count_state(HART_STARTING);
 }
 
-static bool is_silent(const struct hart_meta *above, uint64_t silence_ns)
+/* An arrival, or a round begins. */
+static void break_silence(void)
+{
+	look_ns = clock_now_ns();
+	silence_ns = 0;
+}
+
+static void note_silence(void)
+{
+	uint64_t now = clock_now_ns();
+
+	silence_ns += MIN(now - look_ns, LOOK_MOST_NS);
+	look_ns = now;
+}
+
+static bool is_silent(const struct hart_meta *above)
 {
 	return atomic_load_u32(&above->state, relaxed) == HART_FAILED || silence_ns >= SILENCE_NS;
 }
 
 /* Who waits for a silent hart waits no more. */
-static void adopt_orphans(uint64_t silence_ns)
+static void adopt_orphans(void)
 {
 	unsigned i;
 
 	for_each_hart_in_mask(i, &below) {
 		struct hart_meta *above = order[(place[i] - 1) / 2];
 
-		if (!is_silent(above, silence_ns) || !hart_mask_atomic_clear(&below, i))
+		if (!is_silent(above) || !hart_mask_atomic_clear(&below, i))
 			continue;
 		log_warn("hart %u: hart %u, above it in the tree, is silent: the boot starts it", i,
 			above->index);
@@ -174,9 +193,10 @@ static void adopt_orphans(uint64_t silence_ns)
 static bool nobody_missing(uint64_t limit_ns)
 {
 	static unsigned looks;
-	uint64_t silence_ns = clock_now_ns() - arrival_ns;
 	unsigned arrived;
 
+	/* Before the look: who comes meanwhile breaks it. */
+	note_silence();
 	for_each_hart(h)
 		start_settle_parked(h);
 	arrived = count_state(HART_ONLINE) + count_state(HART_STOPPED);
@@ -184,11 +204,11 @@ static bool nobody_missing(uint64_t limit_ns)
 		return true;
 	if (arrived != nr_arrived) {
 		nr_arrived = arrived;
-		arrival_ns = clock_now_ns();
+		break_silence();
 	} else if (silence_ns >= limit_ns) {
 		return true;
 	} else {
-		adopt_orphans(silence_ns);
+		adopt_orphans();
 	}
 	start_round();
 	if (++looks % LOST_LOOKS == 0)
@@ -262,7 +282,7 @@ static void first_round(const struct hart_mask *wanted)
 		hart_mask_set(&due, h->index);
 	}
 	start_round();
-	arrival_ns = clock_now_ns();
+	break_silence();
 	while (!nobody_missing(limit_ns()))
 		start_nap();
 }
@@ -295,7 +315,7 @@ static void one_after_the_other(void)
 	for (unsigned k = 1; k < nr_order; k++) {
 		hart_mask_atomic_set(&due, order[k]->index);
 		start_round();
-		arrival_ns = clock_now_ns();
+		break_silence();
 		while (hart_is_due(order[k]) ||
 			atomic_load_u32(&order[k]->state, relaxed) == HART_STARTING) {
 			if (nobody_missing(limit_ns()))
@@ -325,7 +345,7 @@ static void by_tree(void)
 	for (unsigned k = 1; k < nr_order; k++)
 		hart_mask_atomic_set(&below, order[k]->index);
 	hart_start_children(&boot_hart);
-	arrival_ns = clock_now_ns();
+	break_silence();
 	while (!nobody_missing(limit_ns()))
 		start_nap();
 	/* Who stands below one that is silent still: from now on all are the boot thread's. */
