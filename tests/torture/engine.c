@@ -438,14 +438,14 @@ static uint64_t mixed_seed(void)
 
 static bool prepare(const struct torture_kind *kind, enum defect defect, uint64_t seed)
 {
-	unsigned harts = hart_mask_weight(&harts_online);
+	unsigned harts = hart_mask_weight(&harts_online), most = kind->workers ?: WORKERS_MAX;
 	struct rng rng;
 
 	memset(&torture, 0, sizeof(torture));
 	torture.kind = kind;
 	torture.defect = defect;
 	torture.seed = seed;
-	torture.nr_workers = MAX(4u, MIN(harts + harts / 2, (unsigned)WORKERS_MAX)) & ~1u;
+	torture.nr_workers = MAX(4u, MIN(harts + harts / 2, most)) & ~1u;
 	torture.workers = kzalloc(torture.nr_workers * sizeof(*torture.workers), 0);
 	if (!torture.workers)
 		return false;

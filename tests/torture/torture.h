@@ -84,6 +84,7 @@ struct torture_kind {
 	const char *points; /* prefixes of its points in the protocols, one space between them */
 	unsigned busted;    /* enum defect of its twins */
 	bool unfair;	    /* and promises nothing else */
+	unsigned workers;   /* at most; 0: WORKERS_MAX */
 	const void *arg;    /* the kind's own */
 	/* Before anybody runs, and when nobody does any more: checks what is left. Thread. */
 	void (*begin)(void);
