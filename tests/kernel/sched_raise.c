@@ -67,15 +67,26 @@ static struct thread *create_rt(const char *name, void (*fn)(void *arg), unsigne
 	return create_rt_on(raise.home, name, fn, prio);
 }
 
+/* Runs it, and does not wait. False: it could not be made. */
+static bool let_wait(struct thread **made, unsigned *n, struct thread *t)
+{
+	if (!t)
+		return false;
+	thread_run(t);
+	made[(*n)++] = t;
+	return true;
+}
+
 /* All harts but that one run a thread of this priority. */
 static bool occupy_the_others(struct thread **made, unsigned *n, unsigned prio)
 {
-	for (unsigned i = 1; i < ktest_harts(); i++) {
-		made[*n] = create_rt_on(online_hart(i), "other", spin_until_stopped, prio);
-		if (!run_spinner(made[*n]))
+	unsigned others = ktest_harts() - 1;
+
+	for (unsigned i = 1; i <= others; i++)
+		if (!let_wait(made, n,
+			    create_rt_on(online_hart(i), "other", spin_until_stopped, prio)))
 			return false;
-		++*n;
-	}
+	ktest_check(ktest_eventually(atomic_load_u32(&raise.spinning, acquire) == others));
 	return true;
 }
 
@@ -151,15 +162,6 @@ static void spin_deaf(void *arg unused_arg)
 	irq_on();
 	while (!is_set(&raise.stop))
 		relax();
-}
-
-static bool let_wait(struct thread **made, unsigned *n, struct thread *t)
-{
-	if (!t)
-		return false;
-	thread_run(t);
-	made[(*n)++] = t;
-	return true;
 }
 
 /*
