@@ -120,49 +120,57 @@ def memory(*cells):
     return value(MEMORY, "reg", "<%s>" % " ".join(cells))
 
 
+def hart(*words, commands="harts; test ipi", **options):
+    """A row of harts: those that there are work."""
+    return Row(*words, commands=commands, **options)
+
+
 # ---- The table -----------------------------------------------------------------------------
 
 HARTS = [
-    Row("disabled_hart", edit("cpu@2", r'status = "okay"', 'status = "disabled"'),
+    hart("disabled_hart", edit("cpu@2", r'status = "okay"', 'status = "disabled"'),
         r"hart.*\b2\b.*disabled", smp=4, online=3),
-    Row("sparse_hartids", without_hart_1, smp=4, online=3, commands="harts; test ipi; test hart."),
-    Row("hart_of_another_word_length",
+    hart("sparse_hartids", without_hart_1, smp=4, online=3,
+         commands="harts; test ipi; test hart."),
+    hart("hart_of_another_word_length",
         edit("cpu@1", r'riscv,isa = "rv64', 'riscv,isa = "rv32'), spoilt=1),
-    Row("hart_without_an_isa", drop("cpu@1", "riscv,isa"), spoilt=1),
-    Row("hart_without_compressed_instructions", value("cpu@1", "riscv,isa", '"rv64ima"'),
+    hart("hart_without_an_isa", drop("cpu@1", "riscv,isa"), spoilt=1),
+    hart("hart_without_compressed_instructions", value("cpu@1", "riscv,isa", '"rv64ima"'),
         r"its ISA lacks C", spoilt=1),
     # OpenSBI disables such a hart in the tree that it hands over.
-    Row("hart_without_an_mmu", drop("cpu@1", "mmu-type"),
+    hart("hart_without_an_mmu", drop("cpu@1", "mmu-type"),
         r"hartid 1: (not used: disabled|it has no MMU)", spoilt=1),
-    Row("hart_with_an_mmu_of_none", value("cpu@1", "mmu-type", '"riscv,none"'), r"it has no MMU",
+    hart("hart_with_an_mmu_of_none", value("cpu@1", "mmu-type", '"riscv,none"'), r"it has no MMU",
         spoilt=1),
-    Row("hart_with_an_mmu_of_nonsense", value("cpu@1", "mmu-type", '"riscv,sv99999999999"'),
+    hart("hart_with_an_mmu_of_nonsense", value("cpu@1", "mmu-type", '"riscv,sv99999999999"'),
         r"it has no MMU", spoilt=1),
-    Row("isa_as_a_list", both(drop("cpu@1", "riscv,isa"), put("cpu@1", 'riscv,isa-base = "rv64i"; '
+    hart("isa_as_a_list", both(drop("cpu@1", "riscv,isa"), put("cpu@1", 'riscv,isa-base = "rv64i"; '
         'riscv,isa-extensions = "i", "m", "a", "f", "d", "c", "zicsr", "zifencei";')), online=2),
-    Row("isa_as_an_open_list", both(drop("cpu@1", "riscv,isa"),
+    hart("isa_as_an_open_list", both(drop("cpu@1", "riscv,isa"),
         put("cpu@1", 'riscv,isa-base = "rv64i"; riscv,isa-extensions = [69 00 6d];')),
         r"its ISA lacks M", spoilt=1),
-    Row("long_isa", long_isa, online=2),
-    Row("hartid_twice", lambda text: tree.edit(text, "cpus", r"^(\s*cpu-map \{)",
+    hart("long_isa", long_isa, online=2),
+    hart("hartid_twice", lambda text: tree.edit(text, "cpus", r"^(\s*cpu-map \{)",
         'cpu@9 { device_type = "cpu"; reg = <0x0>; riscv,isa = "rv64imac"; '
         'mmu-type = "riscv,sv39"; };\n' r"\g<1>"),
         r"hartid 0: not used: its hartid is malformed or a duplicate", online=2),
-    Row("hart_without_a_hartid", lambda text: tree.edit(text, "cpus", r"^(\s*cpu-map \{)",
+    hart("hart_without_a_hartid", lambda text: tree.edit(text, "cpus", r"^(\s*cpu-map \{)",
         'cpu@9 { device_type = "cpu"; riscv,isa = "rv64imac"; };\n' r"\g<1>"),
         r"a hart of the tree has no usable reg: not used", online=2),
-    Row("other_nodes_among_the_harts", lambda text: tree.edit(text, "cpus", r"^(\s*cpu-map \{)",
+    hart("other_nodes_among_the_harts", lambda text: tree.edit(text, "cpus", r"^(\s*cpu-map \{)",
         'l2-cache { reg = <7>; }; core@7 { reg = <7>; };\n' r"\g<1>"), online=2),
-    Row("more_harts_than_there_is_room_for", many_harts, r"harts more than CONFIG_MAX_HARTS",
+    hart("more_harts_than_there_is_room_for", many_harts, r"harts more than CONFIG_MAX_HARTS",
         online=2),
-    Row("hart_that_the_firmware_does_not_have", lambda text: text, r"^\s*\d+\s+(?:0x)?2\s+failed",
-        smp=2, machine=3, online=2, options={"append": ""}),
-    Row("cpu_map_that_names_nobody", value("core1", "cpu", "<0x7777>"), online=2),
-    Row("no_cpu_map", without("cpu-map"), online=2),
-    Row("hart_that_no_interrupt_reaches",
+    # How many are online is left open: hart 1 is waited for no longer than that either.
+    Row("hart_that_never_comes", lambda text: text, r"^\s*\d+\s+(?:0x)?2\s+failed",
+        r"hartid 2 was started and did not arrive: failed, going on without it; last seen: call",
+        smp=2, machine=3, options={"append": "hartwait=1000"}),
+    hart("cpu_map_that_names_nobody", value("core1", "cpu", "<0x7777>"), online=2),
+    hart("no_cpu_map", without("cpu-map"), online=2),
+    hart("hart_that_no_interrupt_reaches",
         edit("cpu@1", r'"riscv,cpu-intc"', '"nobody,knows"'), r"plic@c000000 does not reach it",
         online=2),
-    Row("hart_without_a_context", contexts_of_hart_1_given_away,
+    hart("hart_without_a_context", contexts_of_hart_1_given_away,
         r"plic@c000000 does not reach it", online=2),
 ]
 
