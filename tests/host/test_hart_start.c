@@ -131,6 +131,11 @@ const char *hart_stage_name(enum hart_stage stage unused_arg)
 	return "";
 }
 
+const char *hart_state_name(enum hart_state state unused_arg)
+{
+	return "";
+}
+
 /* No hart does wrong on demand here. */
 void hart_fault_gone_on(void)
 {
@@ -139,6 +144,11 @@ void hart_fault_gone_on(void)
 void hart_fault_arm(struct hart_meta *h)
 {
 	assert_ptr_equal(h, &hart);
+}
+
+bool hart_fault_refused(const struct hart_meta *h unused_arg)
+{
+	return false;
 }
 
 bool hart_fault_twice(const struct hart_meta *h unused_arg)
