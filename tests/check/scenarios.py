@@ -59,7 +59,8 @@ def boot(sources, name):
 
 
 def altered_tree(sources, name):
-    return '    Row("%s",' % name in sources.text("tests/qemu/alterations.py")
+    return re.search(r'^    (?:Row|hart)\("%s",' % re.escape(name),
+                     sources.text("tests/qemu/alterations.py"), re.M)
 
 
 def host(sources, name):
