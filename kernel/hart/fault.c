@@ -44,6 +44,7 @@
 #include "lib/bootargs.h"
 #include "lib/errno.h"
 #include "lib/options.h"
+#include "lib/parse.h"
 #include "lib/string.h"
 
 static_assert((int)FAULT_AT_ENTRY == ARCH_STAGE_ENTRY && (int)FAULT_AT_MMU == ARCH_STAGE_MMU &&
@@ -95,11 +96,13 @@ BOOT_OPTION(fault,
 	"mmu traps park sched, or twice, stop@ipi or refuse",
 	are_faults);
 
-static bool is_late(const struct boot_option *option, const char *value)
+static bool is_late(const struct boot_option *option unused_arg, const char *value)
 {
-	return CONFIG_HART_FAULT_LATE && option_is_number(option, value);
+	unsigned hart;
+
+	return CONFIG_HART_FAULT_LATE && !parse_unsigned(value, &hart) && hart < nr_harts;
 }
-BOOT_OPTION_MOST(hartlate, "the index of a hart", is_late, CONFIG_MAX_HARTS - 1);
+BOOT_OPTION(hartlate, "the index of a hart that exists", is_late);
 
 static void release(struct hart_meta *h);
 static void end_delay(struct timer *t);

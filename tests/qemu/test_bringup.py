@@ -87,9 +87,10 @@ def test_lazy_takes_harts_in_by_demand_and_no_more_than_maxharts():
 
 
 def test_every_boot_argument_that_is_no_good_is_named_in_one_place():
-    words = ['harts=some', 'maxharts=0', 'hartwait=soon', 'hartlate=-1', 'loglevel=9', 'color=x',
-             'frobnicate', 'shell=zsh', 'watchdog=x', 'mmfail=', 'lockchaos=x', 'relax=never',
-             'harts=0,4', 'fault=hart2:hang@mmu', 'fault=hart1:hang', 'fault=', 'x"y=1']
+    words = ['harts=some', 'maxharts=0', 'hartwait=soon', 'hartlate=-1', 'hartlate=2', 'loglevel=9',
+             'color=x', 'frobnicate', 'shell=zsh', 'watchdog=x', 'mmfail=', 'lockchaos=x',
+             'relax=never', 'harts=0,4', 'fault=hart2:hang@mmu', 'fault=hart1:hang', 'fault=',
+             'x"y=1']
     got = run("harts", append=" ".join(words), smp=2)
     assert got.status == EXIT["EXIT_OK"] and online(got.text) == 2, got.text
     said = got.lines(r"warning:   (.*): (?:it takes|nothing here|a quote)")
