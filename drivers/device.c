@@ -12,6 +12,7 @@
  */
 #include "drivers/device.h"
 
+#include "kernel/irq/irq.h"
 #include "kernel/log.h"
 #include "lib/errno.h"
 #include "lib/fdt.h"
@@ -100,8 +101,10 @@ static void describe(struct device *dev, const void *fdt, int node)
 		dev->reg_base = (phys_t)base;
 		dev->reg_size = (size_t)size;
 	}
-	if (fdt_read_irq(fdt, node, 0, &irq) == 0 && irq.nr_cells >= 1)
-		dev->irq = irq.cells[0];
+	if (fdt_read_irq(fdt, node, 0, &irq) == 0 && irq.nr_cells >= 1) {
+		dev->irq_controller = irq.controller;
+		dev->irq_pin = irq.cells[0];
+	}
 }
 
 static void find_devices(const void *fdt)
@@ -148,6 +151,7 @@ unsigned drivers_probe(enum driver_stage stage)
 
 		if (!drv)
 			continue;
+		dev->irq = irq_source(dev->irq_controller, dev->irq_pin);
 		err = drv->probe(dev);
 		if (!err)
 			probed++;

@@ -21,7 +21,11 @@ struct device {
 	bool has_reg;
 	phys_t reg_base; /* first entry of reg, as the harts see it */
 	size_t reg_size;
-	uint32_t irq;	 /* first entry of interrupts, 0: none */
+	/* First entry of interrupts: the controller's node and its number there, 0: none; and when
+	 * probed the source (kernel/irq/irq.h), 0: none, or the controller is not driven. */
+	int irq_controller;
+	uint32_t irq_pin;
+	unsigned irq;
 	bool is_console; /* /chosen stdout-path names it */
 };
 

@@ -76,6 +76,7 @@ noreturn void kernel_main(void)
 
 	drivers_probe(DRIVER_POWER);
 	drivers_probe(DRIVER_IRQCHIP);
+	irq_check_reach();
 	hart_join(&boot_hart);
 	irq_enter_hart(&boot_hart);
 

@@ -182,7 +182,7 @@ static int uart_probe(const struct device *dev)
 		log_warn("%s: no interrupt (error %d): no input", dev->name, err);
 	else
 		uart_write(UART_IER, IER_RX);
-	log_info("uart: %s (%s), interrupt %u", dev->name, dev->compatible, (unsigned)dev->irq);
+	log_info("uart: %s (%s), interrupt %u", dev->name, dev->compatible, dev->irq);
 	return 0;
 }
 

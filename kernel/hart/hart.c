@@ -66,7 +66,6 @@ void hart_attach(struct hart_meta *h, unsigned index)
 	h->hartid = (uintptr_t)found[index].hartid;
 	h->isa = found[index].isa;
 	h->mmu_type = found[index].mmu;
-	h->plic_context = UINT32_MAX;
 	atomic_store_u32(&h->state, HART_OFFLINE, relaxed);
 	atomic_store_ptr(&h->mailbox.calls, MAILBOX_CLOSED, relaxed);
 	harts[index] = h;

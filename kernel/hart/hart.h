@@ -68,6 +68,7 @@ enum ipi_flag {
 };
 
 struct hart_call;
+struct irq_controller;
 
 /* Mailbox of a hart for calls of others: kernel/hart/call.c has the protocol. */
 struct hart_mailbox {
@@ -109,8 +110,9 @@ struct hart_meta {
 	struct timerq *timerq;
 	struct workq *workq;
 	struct hart_mailbox mailbox;
-	uint32_t plic_context; /* S-mode context of this hart, from the tree; UINT32_MAX: none */
-	uint64_t start_called; /* arch_time(): HSM call, arrival, online */
+	struct irq_controller *irqchip; /* that interrupts it, NULL: none; constant after boot */
+	uint32_t plic_context;		/* S-mode context there, from the tree; with irqchip */
+	uint64_t start_called;		/* arch_time(): HSM call, arrival, online */
 	uint64_t arrived;
 	uint64_t online_at;
 	uint64_t sched_at, thread_at; /* the last two stages, arch_time() */

@@ -19,7 +19,7 @@
  * Slots are never given to another source: a source that is registered again gets its own back,
  * with its counts.
  *
- * Which hart takes a source's interrupts is route.c's.
+ * Which hart takes a source's interrupts is route.c's; which controller has it, controller.c's.
  */
 #include "kernel/irq/irq.h"
 
@@ -45,15 +45,14 @@ DEFINE_LOCK_CLASS(irq_class, .name = "irq", .rank = RANK_IRQ,
  *   Order:    before the controller's own lock (rank PLIC) and timers (rank TIMER). Not held while
  *             a handler runs.
  * While it is free: every slot with a handler is unmasked and routed to `hart`, a hart that is
- * online or just about to call irq_leave_hart.
+ * online or just about to call irq_leave_hart; or it waits, masked, and each online hart of its
+ * controller is about to call irq_enter_hart.
  */
 struct irqlock irq_lock = IRQLOCK_INIT(&irq_class);
 
 struct irq_slot irq_slots[IRQ_SLOTS];
 unsigned irq_nr_slots;
 static uint8_t slot_of[IRQ_SOURCE_MAX]; /* index + 1; 0: none. Set once per source */
-
-atomic_ptr irq_controller;
 
 #define CLAIMING UINT32_MAX
 
@@ -65,19 +64,6 @@ struct irq_serving {
 } __attribute__((aligned(64)));
 static struct irq_serving serving[CONFIG_MAX_HARTS];
 
-void irq_set_controller(const struct irq_controller *c)
-{
-	assert(!irq_ctl() && c->nr_sources < IRQ_SOURCE_MAX);
-	irq_route_init();
-	atomic_store_ptr(&irq_controller, (void *)c, relaxed);
-}
-
-const struct irq_controller *irq_exchange_controller(const struct irq_controller *c)
-{
-	/* Acquire, release: what its functions use was stored before. */
-	return atomic_xchg_ptr(&irq_controller, (void *)c, acq_rel);
-}
-
 /* ---- Registering --------------------------------------------------------------------------- */
 
 /* The slot of `source`, a new one if it never had any; NULL if there is none left. */
@@ -87,6 +73,7 @@ static struct irq_slot *slot_get(unsigned source) REQUIRES(&irq_lock)
 		if (irq_nr_slots == IRQ_SLOTS)
 			return NULL;
 		irq_slots[irq_nr_slots].source = source;
+		irq_slots[irq_nr_slots].controller = irq_controller_of(source);
 		slot_of[source] = (uint8_t)++irq_nr_slots;
 	}
 	return &irq_slots[slot_of[source] - 1];
@@ -107,9 +94,9 @@ int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void 
 	struct irq_slot *slot;
 	int err;
 
-	if (!irq_ctl())
+	if (!irq_controller(0))
 		return -ENODEV;
-	if (!source || source > irq_ctl()->nr_sources)
+	if (!irq_controller_of(source))
 		return -EINVAL;
 	irqlock_acquire(&irq_lock);
 	err = -ENOSPC;
@@ -119,14 +106,12 @@ int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void 
 	err = -EBUSY;
 	if (irq_slot_used(slot))
 		goto out;
-	err = -ENODEV;
-	if (!irq_route_first(slot))
-		goto out;
 	slot->name = name;
 	slot->arg = arg;
 	/* Release: name and arg. Partner: the load in run_handler. */
 	atomic_store_ptr(&slot->handler, (void *)fn, release);
-	irq_ctl()->unmask(source);
+	if (irq_route_first(slot))
+		irq_unmask(slot);
 	err = 0;
 out:
 	irqlock_release(&irq_lock);
@@ -172,7 +157,7 @@ int irq_unregister(unsigned source)
 		return -ENOENT;
 	}
 	fn = atomic_load_ptr(&slot->handler, relaxed);
-	irq_ctl()->mask(source);
+	irq_mask(slot);
 	irq_route_end(slot);
 	atomic_store_ptr(&slot->handler, NULL, relaxed);
 	irqlock_release(&irq_lock);
@@ -189,16 +174,16 @@ int irq_unregister(unsigned source)
 
 /* Nobody wants it: it must not come again and again. A source whose handler was just taken away may
  * come once more; one that never had any is said, once, because masked sources don't come again. */
-static void unhandled(unsigned source)
+static void unhandled(const struct irq_controller *c, unsigned pin, unsigned source)
 {
 	bool stray = !slot_of[source];
 
 	irqlock_acquire_in_irq(&irq_lock);
 	if (!irq_slot_find(source))
-		irq_ctl()->mask(source);
+		irq_ops(c)->mask(c->chip, pin);
 	irqlock_release_in_irq(&irq_lock);
 	if (stray)
-		log_warn("interrupt source %u has no handler: masked", source);
+		log_warn("interrupt %u of %s has no handler: masked", pin, c->name);
 }
 
 static void served(struct irq_serving *s)
@@ -208,24 +193,30 @@ static void served(struct irq_serving *s)
 	atomic_store_u32(&s->rounds, atomic_load_u32(&s->rounds, relaxed) + 1, release);
 }
 
-/* The next source to serve, <= nr_sources; 0: there is none. */
-static unsigned claim(const struct irq_controller *controller, struct irq_serving *s)
+/* The source of a pin that was claimed; 0, which never has a handler: the tree knows no such pin.
+ */
+static inline unsigned source_of(const struct irq_controller *c, unsigned pin)
 {
-	unsigned source;
+	return likely(pin <= c->nr_sources) ? c->base + pin : 0;
+}
+
+/* The pin of the next source to serve; 0: there is none. */
+static inline unsigned claim(const struct irq_controller *c, const struct irq_ops *ops,
+	struct hart_meta *h, struct irq_serving *s)
+{
+	unsigned pin;
 
 	atomic_store_u32(&s->source, CLAIMING, relaxed);
 	/* CLAIMING before the claim and the look at the handler. Partner: wait_until_unserved. */
 	fence_io();
-	source = controller->claim();
-	if (source)
-		atomic_store_u32(&s->source, source, relaxed);
-	else
+	pin = ops->claim(c->chip, h);
+	if (!pin)
 		served(s);
-	return source;
+	return pin;
 }
 
 /* Runs the handler of a claimed source; false if there is none. */
-static bool run_handler(struct hart_meta *h, unsigned source)
+static inline bool run_handler(struct hart_meta *h, unsigned source)
 {
 	void (*fn)(void *arg) = NULL;
 
@@ -246,22 +237,37 @@ static bool run_handler(struct hart_meta *h, unsigned source)
 	return fn != NULL;
 }
 
+void irq_serve_begin(unsigned source)
+{
+	/* Relaxed: irq_lock. Partner: irq_unregister, wait_until_unserved. */
+	atomic_store_u32(&serving[this_hart()->index].source, source, relaxed);
+}
+
+bool irq_serve(struct hart_meta *h, unsigned source)
+{
+	return run_handler(h, source);
+}
+
 void irq_dispatch(void)
 {
-	const struct irq_controller *controller = irq_ctl();
 	struct hart_meta *h = this_hart();
+	const struct irq_controller *c = h->irqchip;
+	const struct irq_ops *ops = c ? irq_ops(c) : NULL;
 	struct irq_serving *s = &serving[h->index];
-	unsigned source = controller ? claim(controller, s) : 0;
+	unsigned pin = c ? claim(c, ops, h, s) : 0;
 
-	if (!source)
+	if (!pin)
 		s->spurious++;
-	while (source) {
+	while (pin) {
+		unsigned source = source_of(c, pin);
+
+		atomic_store_u32(&s->source, source, relaxed);
 		if (!run_handler(h, source)) {
 			s->unhandled++;
-			unhandled(source);
+			unhandled(c, pin, source);
 		}
-		controller->complete(source);
-		source = claim(controller, s);
+		ops->complete(c->chip, h, pin);
+		pin = claim(c, ops, h, s);
 	}
 }
 
@@ -278,7 +284,9 @@ bool irq_info(unsigned n, struct irq_info *out)
 
 		*out = (struct irq_info){.source = slot->source,
 			.name = slot->name,
+			.controller = slot->controller,
 			.used = irq_slot_used(slot),
+			.waits = slot->waits,
 			.hart = slot->hart,
 			.away = slot->home != IRQ_NOBODY,
 			.home = slot->home,

@@ -2,15 +2,16 @@
 /*
  * Which hart takes a source's interrupts.
  *
- * A source has an affinity, the harts that somebody wants it on (all of them, if nobody said), and
- * is routed to one hart. Routes change
+ * A source has an affinity, the harts that somebody wants it on (if nobody said: all that its
+ * controller reaches), and is routed to one hart. Routes change
  *
  *	by			to
  *	irq_set_affinity	a hart of the new affinity; it stays if its own is one
  *	a hart that leaves	another hart of the affinity, or any if none is online. `home` keeps
- *				which one was left: the first of several in a row
- *	a hart that enters	that hart: the sources whose home it is, and those that are outside
- *				of their affinity while it is in it
+ *				which one was left: the first of several in a row. If the controller
+ *				reaches none that is online, the source waits: see poll.c
+ *	a hart that enters	that hart: the sources whose home it is, those that are outside of
+ *				their affinity while it is in it, and those that wait for a hart
  *	the balance		see irq.h: `spread` when something changes, `load` with its beat
  *
  * A move takes the lock for one source: the way of an interrupt (irq_dispatch) knows nothing of it.
@@ -46,20 +47,20 @@ static void beat(struct timer *t);
 
 /* Not one that is about to leave: its state changed before it let go of irq_lock in irq_leave_hart,
  * so either this sees it, or that routine sees the route. */
-static bool takes_sources(unsigned hart)
+static bool takes_sources(const struct irq_controller *c, unsigned hart)
 {
-	return hart < nr_harts && harts[hart] && hart_is_online(harts[hart]) &&
-		irq_ctl()->reaches(harts[hart]);
+	return hart_mask_test(&c->harts, hart) && hart_is_online(harts[hart]);
 }
 
 /* The online hart of the mask with the fewest sources; NULL if the controller reaches none. */
-static struct hart_meta *pick_hart(const struct hart_mask *mask) REQUIRES(&irq_lock)
+static struct hart_meta *pick_hart(const struct irq_controller *c, const struct hart_mask *mask)
+	REQUIRES(&irq_lock)
 {
 	struct hart_meta *best = NULL;
 	unsigned i;
 
 	for_each_hart_in_mask(i, mask)
-		if (takes_sources(i) && (!best || nr_routed[i] < nr_routed[best->index]))
+		if (takes_sources(c, i) && (!best || nr_routed[i] < nr_routed[best->index]))
 			best = harts[i];
 	return best;
 }
@@ -69,57 +70,75 @@ static void route(struct irq_slot *slot, struct hart_meta *h) REQUIRES(&irq_lock
 	slot->hart = h->index;
 	slot->since = racy_read(slot->counts[h->index], "a statistic");
 	nr_routed[h->index]++;
-	irq_ctl()->route(slot->source, h);
+	irq_ops(slot->controller)->route(slot->controller->chip, irq_pin(slot), h);
 }
 
-/* Also to where it is. */
+/* Also to where it is, or was while it waits. */
 static void move(struct irq_slot *slot, struct hart_meta *h) REQUIRES(&irq_lock)
 {
 	slot->moves += slot->hart != h->index;
-	nr_routed[slot->hart]--;
+	nr_routed[slot->hart] -= !slot->waits;
 	route(slot, h);
+	if (!slot->waits)
+		return;
+	irq_poll_end(slot);
+	irq_unmask(slot);
 }
 
 /* A move that forgets where the source was before. */
 static void settle(struct irq_slot *slot, struct hart_meta *h) REQUIRES(&irq_lock)
 {
 	slot->home = IRQ_NOBODY;
-	if (slot->hart != h->index)
+	if (slot->hart != h->index || slot->waits)
 		move(slot, h);
+}
+
+/* The route stays: what was claimed is completed by it, and what comes is claimed by it. */
+static void let_wait(struct irq_slot *slot) REQUIRES(&irq_lock)
+{
+	irq_mask(slot);
+	nr_routed[slot->hart]--;
+	irq_poll_begin(slot);
 }
 
 bool irq_route_first(struct irq_slot *slot)
 {
-	struct hart_meta *h = pick_hart(&harts_online);
+	const struct irq_controller *c = slot->controller;
+	struct hart_meta *h = pick_hart(c, &c->harts);
 
-	if (!h)
-		return false;
-	hart_mask_fill(&slot->affinity, CONFIG_MAX_HARTS);
+	hart_mask_copy(&slot->affinity, &c->harts);
 	slot->home = IRQ_NOBODY;
 	slot->rests = 0;
-	route(slot, h);
-	return true;
+	route(slot, h ? h : harts[hart_mask_first(&c->harts)]);
+	if (!h)
+		let_wait(slot);
+	return h;
 }
 
 void irq_route_end(struct irq_slot *slot)
 {
-	nr_routed[slot->hart]--;
+	if (slot->waits)
+		irq_poll_end(slot);
+	else
+		nr_routed[slot->hart]--;
 }
 
 static int set_affinity(unsigned source, const struct hart_mask *mask) REQUIRES(&irq_lock)
 {
 	struct irq_slot *slot = irq_slot_find(source);
+	const struct irq_controller *c;
 	struct hart_meta *h;
 
 	if (!slot)
 		return -EINVAL;
-	nr_routed[slot->hart]--; /* it does not count against its own hart */
-	h = pick_hart(mask);
-	nr_routed[slot->hart]++;
+	c = slot->controller;
+	nr_routed[slot->hart] -= !slot->waits; /* it does not count against its own hart */
+	h = pick_hart(c, mask);
+	nr_routed[slot->hart] += !slot->waits;
 	if (!h)
 		return -ENODEV;
-	hart_mask_copy(&slot->affinity, mask);
-	if (atomic_load_u32(&mode, relaxed) != IRQ_SPREAD && takes_sources(slot->hart) &&
+	hart_mask_and(&slot->affinity, mask, &c->harts);
+	if (atomic_load_u32(&mode, relaxed) != IRQ_SPREAD && takes_sources(c, slot->hart) &&
 		hart_mask_test(mask, slot->hart))
 		h = harts[slot->hart];
 	settle(slot, h);
@@ -142,7 +161,9 @@ int irq_set_affinity(unsigned source, const struct hart_mask *mask)
 
 static bool returns_to(const struct irq_slot *slot, const struct hart_meta *h)
 {
-	if (slot->home == h->index)
+	if (slot->controller != h->irqchip)
+		return false;
+	if (slot->home == h->index || slot->waits)
 		return true;
 	return !hart_mask_test(&slot->affinity, slot->hart) &&
 		hart_mask_test(&slot->affinity, h->index);
@@ -150,10 +171,10 @@ static bool returns_to(const struct irq_slot *slot, const struct hart_meta *h)
 
 void irq_enter_hart(struct hart_meta *h)
 {
-	if (!irq_ctl() || !irq_ctl()->reaches(h))
+	if (!h->irqchip)
 		return;
 	irqlock_acquire(&irq_lock);
-	irq_ctl()->hart_enter(h);
+	irq_ops(h->irqchip)->hart_enter(h->irqchip->chip, h);
 	for (unsigned i = 0; i < irq_nr_slots; i++) {
 		struct irq_slot *slot = &irq_slots[i];
 
@@ -175,43 +196,40 @@ static struct hart_meta *next_hart(const struct irq_slot *slot) REQUIRES(&irq_lo
 
 	hart_mask_copy(&wanted, &slot->affinity);
 	hart_mask_clear(&wanted, slot->hart);
-	to = pick_hart(&wanted);
+	to = pick_hart(slot->controller, &wanted);
 	if (to)
 		return to;
-	hart_mask_copy(&wanted, &harts_online);
+	hart_mask_copy(&wanted, &slot->controller->harts);
 	hart_mask_clear(&wanted, slot->hart);
-	return pick_hart(&wanted);
+	return pick_hart(slot->controller, &wanted);
 }
 
 static void leave_hart(struct hart_meta *h) REQUIRES(&irq_lock)
 {
 	for (unsigned i = 0; i < irq_nr_slots; i++) {
 		struct irq_slot *slot = &irq_slots[i];
+		struct hart_meta *to;
 
-		if (slot->hart != h->index || !irq_slot_used(slot))
+		if (slot->hart != h->index || !irq_slot_used(slot) || slot->waits)
 			continue;
 		if (slot->home == IRQ_NOBODY)
 			slot->home = h->index;
-		move(slot, next_hart(slot));
+		to = next_hart(slot);
+		if (to)
+			move(slot, to);
+		else
+			let_wait(slot);
 	}
-	irq_ctl()->hart_leave(h);
+	irq_ops(h->irqchip)->hart_leave(h->irqchip->chip, h);
 }
 
-int irq_leave_hart(struct hart_meta *h)
+void irq_leave_hart(struct hart_meta *h)
 {
-	int err = 0;
-
-	if (!irq_ctl() || !irq_ctl()->reaches(h))
-		return 0;
+	if (!h->irqchip)
+		return;
 	irqlock_acquire(&irq_lock);
-	for (unsigned i = 0; i < irq_nr_slots; i++)
-		if (irq_slots[i].hart == h->index && irq_slot_used(&irq_slots[i]) &&
-			!next_hart(&irq_slots[i]))
-			err = -ENODEV;
-	if (!err)
-		leave_hart(h);
+	leave_hart(h);
 	irqlock_release(&irq_lock);
-	return err;
 }
 
 /* ---- Spread ---------------------------------------------------------------------------------- */
@@ -221,7 +239,7 @@ int irq_leave_hart(struct hart_meta *h)
 static bool spread_slot(struct irq_slot *slot) REQUIRES(&irq_lock)
 {
 	bool inside = hart_mask_test(&slot->affinity, slot->hart);
-	struct hart_meta *to = pick_hart(&slot->affinity);
+	struct hart_meta *to = pick_hart(slot->controller, &slot->affinity);
 
 	if (!to || to->index == slot->hart)
 		return false;
@@ -289,9 +307,9 @@ static bool look(void) REQUIRES(&irq_lock)
 	unsigned source, hart;
 
 	hart_mask_zero(&last_look.online);
-	for (unsigned i = 0; i < nr_harts; i++)
-		if (takes_sources(i))
-			hart_mask_set(&last_look.online, i);
+	for_each_hart(h)
+		if (h->irqchip && takes_sources(h->irqchip, h->index))
+			hart_mask_set(&last_look.online, h->index);
 	for (unsigned i = 0; i < irq_nr_slots; i++)
 		measure(&irq_slots[i], &last_look.sources[i]);
 	if (!irq_balance_pick(last_look.sources, irq_nr_slots, &last_look.online, last_look.load,
@@ -352,9 +370,9 @@ void irq_balance_set(enum irq_balance m)
 {
 	irqlock_acquire(&irq_lock);
 	atomic_store_u32(&mode, m, relaxed);
-	if (m == IRQ_LOAD && irq_ctl())
+	if (m == IRQ_LOAD && irq_controller(0))
 		timer_start(&beat_timer, clock_now_ns() + BEAT_NS);
-	else if (irq_ctl())
+	else if (irq_controller(0))
 		timer_cancel(&beat_timer);
 	for (unsigned i = 0; i < irq_nr_slots; i++) {
 		irq_slots[i].rests = 0;

@@ -114,10 +114,6 @@ static int say_leaving(const struct hart_meta *h, int err)
 			h->index, names);
 	case -ETIMEDOUT:
 		return say_stuck(h);
-	case -ENXIO:
-		return shell_complain(
-			"hart: hart %u takes a device's interrupts, which reach no other hart",
-			h->index);
 	case -EAGAIN:
 		return shell_complain(
 			"hart: hart %u has work and threads that no other hart takes", h->index);

@@ -2,9 +2,10 @@
 /*
  * `irq`: which hart takes which device's interrupts.
  *
- *	irq			a line for each source, and who decides
+ *	irq			a line for each source and each controller, and who decides
  *	irq SOURCE HARTS	the source goes to these harts only: `all`, a list such as 0,2-3, or
- *				a mask such as 0x5 (bit 0 is hart 0)
+ *				a mask such as 0x5 (bit 0 is hart 0); all of them in the reach of
+ *				its controller
  *	irq balance [MODE]	who decides from now on (kernel/irq/irq.h)
  *
  * The boot argument irqbalance=MODE says so for the start. Whatever is wrong gets one line, and
@@ -30,12 +31,14 @@ static void pad(unsigned printed)
 	shell_printf("%*s", printed < HARTS_WIDTH ? (int)(HARTS_WIDTH - printed) : 0, "");
 }
 
-static void print_affinity(const struct hart_mask *mask)
+/* `all`: those that the controller reaches. */
+static void print_affinity(const struct irq_info *info)
 {
 	for (unsigned i = 0; i < nr_harts; i++) {
-		if (hart_mask_test(mask, i))
+		if (hart_mask_test(&info->affinity, i) ==
+			hart_mask_test(&info->controller->harts, i))
 			continue;
-		pad(hart_list_print(mask));
+		pad(hart_list_print(&info->affinity));
 		return;
 	}
 	shell_printf("%-*s", HARTS_WIDTH, "all");
@@ -60,11 +63,11 @@ static void print_counts(const uint32_t *counts)
 static void source_line(const struct irq_info *info)
 {
 	shell_printf("%6u  %-16s ", info->source, info->name);
-	if (info->used)
+	if (info->used && !info->waits)
 		shell_printf("%4u  ", info->hart);
 	else
-		shell_printf("%4s  ", "-");
-	print_affinity(&info->affinity);
+		shell_printf("%4s  ", info->used ? "poll" : "-");
+	print_affinity(info);
 	if (info->used && info->away)
 		shell_printf(" %4u", info->home);
 	else
@@ -73,14 +76,26 @@ static void source_line(const struct irq_info *info)
 	print_counts(info->counts);
 }
 
+static void controller_line(const struct irq_controller *c)
+{
+	char list[HART_LIST_SIZE];
+
+	hart_list_text(&c->harts, list);
+	shell_printf("%s: sources %u to %u, reaches harts %s\n", c->name, c->base + 1,
+		c->base + c->nr_sources, list);
+}
+
 static int list(void)
 {
+	const struct irq_controller *c;
 	struct irq_info info;
 
 	shell_printf("source  name             hart  affinity   home      moves    handled  "
 		     "hart:handled\n");
 	for (unsigned i = 0; irq_info(i, &info); i++)
 		source_line(&info);
+	for (unsigned i = 0; (c = irq_controller(i)); i++)
+		controller_line(c);
 	shell_printf("balance %s; spurious claims %lu, without a handler %lu\n",
 		irq_balance_name(irq_balance()), (unsigned long)irq_count_spurious(),
 		(unsigned long)irq_count_unhandled());
@@ -166,6 +181,23 @@ static int no_source(const char *word)
 		"irq: no source %s is in use; there are%s", word, known[0] ? known : " none");
 }
 
+/* Every hart that is named has to be in reach; all of them together mean those that are. */
+static int check_reach(unsigned source, const char *word, const struct hart_mask *mask)
+{
+	const struct irq_controller *c = irq_controller_of(source);
+	struct hart_mask reached;
+	char list[HART_LIST_SIZE];
+
+	if (!c || hart_mask_weight(mask) == nr_harts)
+		return 0;
+	hart_mask_and(&reached, mask, &c->harts);
+	if (hart_mask_weight(&reached) == hart_mask_weight(mask))
+		return 0;
+	hart_list_text(&c->harts, list);
+	return shell_complain("irq: %s cannot send source %u to harts %s: it reaches %s", c->name,
+		source, word, list);
+}
+
 static int set_affinity(int argc, char **argv)
 {
 	struct hart_mask mask;
@@ -178,6 +210,9 @@ static int set_affinity(int argc, char **argv)
 		return shell_complain("irq: a source takes one set of harts");
 	if (read_harts(argv[2], &mask))
 		return -EINVAL;
+	err = check_reach(source, argv[2], &mask);
+	if (err)
+		return err;
 	err = irq_set_affinity(source, &mask);
 	if (err == -EINVAL)
 		return no_source(argv[1]);

@@ -38,7 +38,10 @@ static void source_line(const struct irq_info *info)
 	for (unsigned i = 0; i < nr_harts; i++)
 		if (count(info->counts[i]))
 			shell_printf(" %u:%lu", i, (unsigned long)count(info->counts[i]));
-	shell_printf("  (source %u, to hart %u)\n", info->source, info->hart);
+	if (info->waits)
+		shell_printf("  (source %u, polled)\n", info->source);
+	else
+		shell_printf("  (source %u, to hart %u)\n", info->source, info->hart);
 }
 
 static int cmd_irqs(int argc, char **argv)

@@ -15,22 +15,30 @@ int hart_list_read(const char *word, struct hart_mask *mask)
 	return 0;
 }
 
-unsigned hart_list_print(const struct hart_mask *mask)
+unsigned hart_list_text(const struct hart_mask *mask, char text[HART_LIST_SIZE])
 {
 	const char *comma = "";
-	unsigned printed = 0;
-	char text[32];
+	unsigned used = 0;
 
+	text[0] = '\0';
 	for (unsigned i = 0, last; i < nr_harts; i = last + 1) {
 		last = i;
 		if (!hart_mask_test(mask, i))
 			continue;
 		while (last + 1 < nr_harts && hart_mask_test(mask, last + 1))
 			last++;
-		printed += (unsigned)snprintf(
-			text, sizeof(text), last > i ? "%s%u-%u" : "%s%u", comma, i, last);
-		shell_printf("%s", text);
+		used += (unsigned)snprintf(text + used, HART_LIST_SIZE - used,
+			last > i ? "%s%u-%u" : "%s%u", comma, i, last);
 		comma = ",";
 	}
-	return printed;
+	return used;
+}
+
+unsigned hart_list_print(const struct hart_mask *mask)
+{
+	char text[HART_LIST_SIZE];
+	unsigned n = hart_list_text(mask, text);
+
+	shell_printf("%s", text);
+	return n;
 }

@@ -18,7 +18,8 @@
  *		2 a grace period: who has looked at its state
  *		  before has acted on it; then nobody is
  *		  pinned to it, or that is forced
- *		3 its interrupts are routed to others		irq_enter_hart: they come back
+ *		3 its interrupts are routed to others, or	irq_enter_hart: they come back
+ *		  polled for
  *		4 its work queue closes; what runs ends; the	work_hart_start
  *		  rest goes to another queue
  *		5 its run queue closes and is emptied: idle	sched_hart_accept
@@ -39,8 +40,8 @@
  *			left to the work thread is an item of work
  *	calls		6: a mailbox closes only when it is empty, and refuses afterwards
  *	timers		6: after the last handler that could start one there
- *	interrupts	3: pending ones are the controller's, and go with the route; claimed ones
- *			are completed where they were claimed
+ *	interrupts	3: pending ones are the controller's, and go with the route, or are polled
+ *			for (kernel/irq/poll.c); claimed ones are completed where they were claimed
  *	pages		7
  *
  * A hart comes (kernel/hart/start.c, leave.c): it joins, its interrupts come back (irq_enter_hart),
@@ -254,7 +255,10 @@ static void unannounce(struct hart_meta *h)
 
 static int leave_irqs(struct hart_meta *h)
 {
-	return fails(HART_STEP_IRQ) || irq_leave_hart(h) ? -ENXIO : 0;
+	if (fails(HART_STEP_IRQ))
+		return -ENXIO;
+	irq_leave_hart(h);
+	return 0;
 }
 
 static int leave_work(struct hart_meta *h)

@@ -21,7 +21,6 @@
  *   -EINVAL      it is the last one that runs
  *   -EPERM       threads may run on no other one (hart_pinned), and not `force`; with it they run
  *                anywhere until it is back
- *   -ENXIO       a device's interrupt reaches no other one
  *   -EAGAIN      no other one takes its work, for want of a thread for that, or its threads
  *   -EIO, ...    the firmware refuses
  *   -ETIMEDOUT   the firmware takes it and does not say that it has it: it is out of everything,

@@ -22,7 +22,7 @@ ROWS = [
      "if (hart->hartid > UINTPTR_MAX || known_hartid(hart->hartid))",
      "if (hart->hartid > UINTPTR_MAX)"),
     ("tree", "a_context_twice", "drivers/irqchip/plic.c",
-     "if (context_is_taken((uint32_t)context)) {", "if (context == -1) {"),
+     "if (context_is_taken(p, (uint32_t)context)) {", "if (context == -1) {"),
     ("tree", "the_tree_is_not_mapped", "kernel/mm/early.c",
      '\tdemand(tree, tree_limit, "the device tree");\n', ""),
     ("tree", "a_node_without_a_number", "lib/fdt_topology.c",

@@ -244,9 +244,10 @@ void judge_contexts(void)
 	for (unsigned i = 0; i < nr_harts; i++) {
 		uint32_t context = harts[i]->plic_context;
 
-		for (unsigned k = 0; k < i && context != UINT32_MAX; k++)
-			must(harts[k]->plic_context != context, "two harts with context %u",
-				(unsigned)context);
+		for (unsigned k = 0; k < i && harts[i]->irqchip; k++)
+			must(harts[k]->irqchip != harts[i]->irqchip ||
+					harts[k]->plic_context != context,
+				"two harts with context %u", (unsigned)context);
 	}
 }
 

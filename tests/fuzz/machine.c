@@ -47,7 +47,8 @@ static char page[PAGE_SIZE]; /* what any physical page looks like */
 static size_t said;
 static void *blocks[BLOCKS_MAX]; /* of one tree, freed before the next */
 static unsigned nr_blocks;
-static const struct irq_controller *controller;
+static struct irq_controller *controllers[IRQ_CONTROLLERS];
+static unsigned nr_controllers;
 static const struct power_device *power;
 static char *kept; /* the kernel's data as they were */
 
@@ -82,7 +83,7 @@ void machine_reset(const void *fdt, size_t size)
 	copy(__start_kdata, kept, n);
 	while (nr_blocks)
 		free(blocks[--nr_blocks]);
-	controller = NULL;
+	nr_controllers = 0;
 	power = NULL;
 	said = machine_lines = 0;
 	machine_said[0] = machine_reason[0] = '\0';
@@ -246,32 +247,58 @@ void arch_wait_ipi(bool timer unused_arg)
 
 /* ---- Interrupts -------------------------------------------------------------------------- */
 
-void irq_set_controller(const struct irq_controller *c)
+int irq_add_controller(struct irq_controller *c, const struct irq_ops *ops)
 {
-	must(!controller, "two interrupt controllers");
 	must(c->nr_sources, "an interrupt controller without sources");
-	controller = c;
+	must(!hart_mask_empty(&c->harts), "an interrupt controller without harts");
+	if (nr_controllers == IRQ_CONTROLLERS)
+		return -ENOSPC;
+	for_each_hart(h) {
+		if (!hart_mask_test(&c->harts, h->index))
+			continue;
+		must(!h->irqchip, "a hart with two interrupt controllers");
+		h->irqchip = c;
+	}
+	c->base = nr_controllers * IRQ_SOURCE_MAX;
+	atomic_store_ptr(&c->ops, (void *)ops, relaxed);
+	controllers[nr_controllers++] = c;
+	return 0;
+}
+
+unsigned irq_source(int node, unsigned pin)
+{
+	for (unsigned i = 0; i < nr_controllers; i++)
+		if (controllers[i]->node == node)
+			return pin && pin <= controllers[i]->nr_sources ? controllers[i]->base + pin
+									: 0;
+	return 0;
 }
 
 int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void *arg unused_arg)
 {
+	struct irq_controller *c = controllers[source / IRQ_SOURCE_MAX % IRQ_CONTROLLERS];
+	unsigned pin = source % IRQ_SOURCE_MAX;
+	const struct irq_ops *ops;
+
 	must(name && fn, "an interrupt without a handler");
-	if (!controller)
+	if (!nr_controllers)
 		return -ENODEV;
-	if (!source || source > controller->nr_sources)
+	if (!source)
 		return -EINVAL;
+	must(pin && pin <= c->nr_sources, "a source that no controller has");
+	ops = atomic_load_ptr(&c->ops, relaxed);
 	/* All that a route does to the controller's registers. */
 	for_each_hart(h) {
-		if (!controller->reaches(h))
+		if (h->irqchip != c)
 			continue;
-		controller->route(source, h);
-		controller->hart_enter(h);
+		ops->route(c->chip, pin, h);
+		ops->hart_enter(c->chip, h);
 		host_tp = h;
-		(void)controller->claim();
+		(void)ops->claim(c->chip, h);
 		host_tp = &boot_hart;
-		controller->hart_leave(h);
+		ops->hart_leave(c->chip, h);
 	}
-	controller->unmask(source);
+	ops->unmask(c->chip, pin);
 	return 0;
 }
 

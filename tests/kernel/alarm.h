@@ -9,6 +9,7 @@
 
 #include "drivers/mmio.h"
 #include "kernel/hart/hart.h"
+#include "kernel/irq/irq.h"
 #include "kernel/mm/vmap.h"
 #include "lib/fdt.h"
 
@@ -54,9 +55,40 @@ static inline bool alarm_open(void)
 	if (node < 0 || fdt_read_reg(fdt, node, 0, &base, &size) ||
 		fdt_read_irq(fdt, node, 0, &irq))
 		return false;
-	alarm.source = irq.cells[0];
+	alarm.source = irq_source(irq.controller, irq.cells[0]);
+	if (!alarm.source)
+		return false;
 	alarm.regs = vmap_mmio((phys_t)base, (size_t)size);
 	return alarm.regs;
+}
+
+/* Its controller; the first one, as long as there is no alarm. */
+static inline struct irq_controller *alarm_controller(void)
+{
+	return alarm.source ? irq_controller_of(alarm.source) : irq_controller(0);
+}
+
+/* The harts that this one reaches: how many of them are online, and the n-th of those, in a circle;
+ * NULL: there is none. */
+static inline unsigned alarm_harts(void)
+{
+	const struct irq_controller *c = alarm_controller();
+	unsigned n = 0;
+
+	for_each_hart(h)
+		n += c && h->irqchip == c && hart_is_online(h);
+	return n;
+}
+
+static inline struct hart_meta *alarm_hart(unsigned n)
+{
+	unsigned there = alarm_harts();
+
+	n %= there ? there : 1;
+	for_each_hart(h)
+		if (there && h->irqchip == alarm_controller() && hart_is_online(h) && n-- == 0)
+			return h;
+	return NULL;
 }
 
 static inline void alarm_close(void)

@@ -19,7 +19,7 @@
 #include "tests/kernel/ktest.h"
 #include "tests/kernel/on_hart.h"
 
-#define ONE_HART "one hart"
+#define ONE_HART "one hart has the alarm"
 /* Steps of a wait, the last resort against hanging for ever with interrupts off. */
 #define STEPS_MAX UINT64_C(20000000000)
 
@@ -174,12 +174,13 @@ typedef enum irq_verdict flight_fn(
 
 static bool open(enum irq_bug bug)
 {
-	if (online_count() < 2) {
-		ktest_skip(ONE_HART);
-		return false;
-	}
 	if (!alarm_open()) {
 		ktest_skip(NO_ALARM);
+		return false;
+	}
+	if (alarm_harts() < 2) {
+		alarm_close();
+		ktest_skip(ONE_HART);
 		return false;
 	}
 	flight.raised = 0;
@@ -202,14 +203,14 @@ static void fly(flight_fn *fn)
 {
 	static const char *const moments[IRQ_MOMENTS] = {
 		"pending", "claimed", "in its handler", "handled"};
-	unsigned n = MIN(online_count(), 4u);
+	unsigned n = MIN(alarm_harts(), 4u);
 
 	if (!open(IRQ_NO_BUG))
 		return;
 	for (unsigned i = 0; i < n * IRQ_MOMENTS && !ktest_failed(); i++) {
 		enum irq_moment moment = i % IRQ_MOMENTS;
-		struct hart_meta *from = hart_in_circle(i / IRQ_MOMENTS);
-		struct hart_meta *to = hart_in_circle(i / IRQ_MOMENTS + 1);
+		struct hart_meta *from = alarm_hart(i / IRQ_MOMENTS);
+		struct hart_meta *to = alarm_hart(i / IRQ_MOMENTS + 1);
 		enum irq_verdict verdict = fn(from, to, moment);
 
 		ktest_check(verdict == IRQ_EXACT, "%s on hart %u: %u raised, %u handled",
@@ -262,8 +263,8 @@ KTEST(irq_flight, a_new_handler_gets_no_interrupt_that_was_claimed_before_it_was
 
 	if (!open(IRQ_NO_BUG))
 		return;
-	from = hart_in_circle(0);
-	to = hart_in_circle(1);
+	from = alarm_hart(0);
+	to = alarm_hart(1);
 	bind_to(to);
 	ktest_check(send_to(from));
 	atomic_store_u32(&gone, 0, relaxed);
@@ -293,7 +294,7 @@ static void find(enum irq_bug bug, flight_fn *fn, enum irq_moment moment, enum i
 
 	if (!open(bug))
 		return;
-	verdict = fn(hart_in_circle(0), hart_in_circle(1), moment);
+	verdict = fn(alarm_hart(0), alarm_hart(1), moment);
 	ktest_check(verdict == wanted, "%s: %u raised, %u handled", irq_bug_names[bug],
 		flight.raised, counted(&alarm.handled));
 	close();

@@ -24,8 +24,9 @@ const char *const irq_bug_names[IRQ_BUGS] = {
 /* Relaxed, all of them: lone values, which the controller and irq_lock order as far as it matters.
  */
 static struct {
-	struct irq_controller ops;
-	const struct irq_controller *real;
+	struct irq_controller *controller;
+	struct irq_ops ops;
+	const struct irq_ops *real;
 	const struct irq_watch *watch;
 	enum irq_bug bug;
 	unsigned source;
@@ -46,34 +47,40 @@ static bool is_elsewhere(void)
 	return atomic_load_u32(&front.routed_to, relaxed) != self();
 }
 
-static unsigned front_claim(void)
+/* The controller's number of a source: one controller, and its watched pin. */
+static bool is_watched(unsigned pin)
 {
-	unsigned source;
+	return front.controller->base + pin == front.source;
+}
+
+static unsigned front_claim(void *chip, struct hart_meta *h)
+{
+	unsigned pin;
 
 	front.watch->at(IRQ_PENDING);
 	if (atomic_load_u32(&front.resent, relaxed) && atomic_xchg_u32(&front.resent, 0, relaxed)) {
 		atomic_store_u32(&front.resent_to, self(), relaxed);
-		return front.source;
+		return front.source - front.controller->base;
 	}
-	source = front.real->claim();
-	if (source != front.source)
-		return source;
+	pin = front.real->claim(chip, h);
+	if (!is_watched(pin))
+		return pin;
 	atomic_store_u32(&front.claimed_by, self(), relaxed);
 	front.watch->at(IRQ_CLAIMED);
 	if (front.bug == IRQ_BUG_NOT_MINE && is_elsewhere()) {
 		atomic_store_u32(&front.claimed_by, NOBODY, relaxed);
-		front.real->complete(source);
-		return front.real->claim();
+		front.real->complete(chip, h, pin);
+		return front.real->claim(chip, h);
 	}
-	return source;
+	return pin;
 }
 
-static void front_complete(unsigned source)
+static void front_complete(void *chip, struct hart_meta *h, unsigned pin)
 {
 	bool elsewhere;
 
-	if (source != front.source) {
-		front.real->complete(source);
+	if (!is_watched(pin)) {
+		front.real->complete(chip, h, pin);
 		return;
 	}
 	front.watch->at(IRQ_HANDLED);
@@ -85,19 +92,19 @@ static void front_complete(unsigned source)
 	atomic_add_u32(&front.in_flight, elsewhere, relaxed);
 	atomic_store_u32(&front.claimed_by, NOBODY, relaxed);
 	if (front.bug != IRQ_BUG_COMPLETION || !elsewhere)
-		front.real->complete(source);
+		front.real->complete(chip, h, pin);
 }
 
-static void front_route(unsigned source, struct hart_meta *h)
+static void front_route(void *chip, unsigned pin, struct hart_meta *h)
 {
 	unsigned from = atomic_load_u32(&front.routed_to, relaxed);
 
-	if (source != front.source || from == h->index) {
-		front.real->route(source, h);
+	if (!is_watched(pin) || from == h->index) {
+		front.real->route(chip, pin, h);
 		return;
 	}
 	front.watch->moves(from);
-	front.real->route(source, h);
+	front.real->route(chip, pin, h);
 	atomic_store_u32(&front.routed_to, h->index, relaxed);
 	if (front.bug == IRQ_BUG_RESEND && atomic_load_u32(&front.claimed_by, relaxed) != NOBODY)
 		atomic_store_u32(&front.resent, 1, relaxed);
@@ -111,8 +118,10 @@ void irq_front_open(unsigned source, enum irq_bug bug, const struct irq_watch *w
 
 	while (irq_info(n, &info) && info.source != source)
 		n++;
-	assert(irq_ctl() != &front.ops && info.source == source && info.used);
-	front.real = irq_ctl();
+	assert(info.source == source && info.used);
+	front.controller = irq_controller_of(source);
+	front.real = irq_ops(front.controller);
+	assert(front.real != &front.ops);
 	front.ops = *front.real;
 	front.ops.claim = front_claim;
 	front.ops.complete = front_complete;
@@ -125,14 +134,15 @@ void irq_front_open(unsigned source, enum irq_bug bug, const struct irq_watch *w
 	atomic_store_u32(&front.resent, 0, relaxed);
 	atomic_store_u32(&front.resent_to, NOBODY, relaxed);
 	atomic_store_u32(&front.in_flight, 0, relaxed);
-	irq_exchange_controller(&front.ops);
+	irq_exchange_ops(front.controller, &front.ops);
 }
 
 /* What is complete already is not harmed by another completion (PLIC specification 1.0, chapter 9).
  */
 static void complete_it(void *arg unused_arg)
 {
-	front.real->complete(front.source);
+	front.real->complete(
+		front.controller->chip, this_hart(), front.source - front.controller->base);
 }
 
 static void nothing(void *arg unused_arg)
@@ -141,7 +151,7 @@ static void nothing(void *arg unused_arg)
 
 void irq_front_close(void)
 {
-	irq_exchange_controller(front.real);
+	irq_exchange_ops(front.controller, front.real);
 	/* Whoever is in one of the functions above leaves it before it answers. */
 	hart_call_mask(&harts_online, nothing, NULL);
 	if (front.bug == IRQ_BUG_COMPLETION)

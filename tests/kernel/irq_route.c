@@ -35,12 +35,13 @@ static void never(void *arg unused_arg)
 {
 }
 
-/* The last sources that no driver has, registered; how many there are. */
+/* The last sources of the alarm's controller that no driver has, registered; how many there are. */
 static unsigned spares_open(unsigned *sources, unsigned n)
 {
+	const struct irq_controller *c = alarm_controller();
 	unsigned got = 0;
 
-	for (unsigned s = irq_ctl()->nr_sources; s && got < n; s--)
+	for (unsigned s = c ? c->base + c->nr_sources : 0; s && got < n; s--)
 		if (irq_register(s, "spare", never, NULL) == 0)
 			sources[got++] = s;
 	return got;
@@ -110,25 +111,31 @@ static void walk(struct hart_meta *a, struct hart_meta *b, struct hart_meta *c)
 
 KTEST(irq_route, an_affinity_is_remembered_while_its_harts_are_away)
 {
-	if (online_count() < 3)
-		return ktest_skip(TOO_FEW);
 	if (!alarm_open())
 		return ktest_skip(NO_ALARM);
+	if (alarm_harts() < 3) {
+		alarm_close();
+		return ktest_skip(TOO_FEW);
+	}
 	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0);
 	for (unsigned i = 0; i < 3 && !ktest_failed(); i++)
-		walk(hart_in_circle(i), hart_in_circle(i + 1), hart_in_circle(i + 2));
+		walk(alarm_hart(i), alarm_hart(i + 1), alarm_hart(i + 2));
 	ktest_check(irq_unregister(alarm.source) == 0);
 	alarm_close();
 }
 
 KTEST(irq_route, a_new_affinity_ends_the_way_home)
 {
-	struct hart_meta *a = online_hart(0), *b = online_hart(1);
+	struct hart_meta *a, *b;
 
-	if (online_count() < 2)
-		return ktest_skip(TOO_FEW);
 	if (!alarm_open())
 		return ktest_skip(NO_ALARM);
+	a = alarm_hart(0);
+	b = alarm_hart(1);
+	if (alarm_harts() < 2) {
+		alarm_close();
+		return ktest_skip(TOO_FEW);
+	}
 	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0);
 	ktest_check(send_to(alarm.source, a, NULL) == 0);
 	ktest_require(hart_stop(a, false) == 0);
@@ -141,7 +148,7 @@ KTEST(irq_route, a_new_affinity_ends_the_way_home)
 
 /* ---- Spread ---------------------------------------------------------------------------------- */
 
-/* The most and the fewest sources of an online hart. */
+/* The most and the fewest sources of an online hart that the alarm's controller reaches. */
 static void check_even(const char *when)
 {
 	unsigned most = 0, fewest = UINT_MAX;
@@ -150,6 +157,8 @@ static void check_even(const char *when)
 		struct irq_info info;
 		unsigned n = 0;
 
+		if (h->irqchip != alarm_controller())
+			continue;
 		for (unsigned i = 0; irq_info(i, &info); i++)
 			n += info.used && info.hart == h->index;
 		if (!hart_is_online(h)) {
@@ -177,7 +186,7 @@ KTEST(irq_route, spread_gives_every_hart_as_many_sources_as_any_other)
 {
 	enum irq_balance was = irq_balance();
 	unsigned sources[SPARES], n;
-	struct hart_meta *h = online_hart(0);
+	struct hart_meta *h = alarm_hart(0);
 
 	irq_balance_set(IRQ_FIXED);
 	n = spares_open(sources, SPARES);
@@ -188,7 +197,7 @@ KTEST(irq_route, spread_gives_every_hart_as_many_sources_as_any_other)
 	irq_balance_set(IRQ_SPREAD);
 	if (n)
 		check_even("at once");
-	if (n && online_count() > 1) {
+	if (n && alarm_harts() > 1) {
 		ktest_check(hart_stop(h, false) == 0);
 		check_even("one away");
 		ktest_check(hart_start(h) == 0);
@@ -209,13 +218,13 @@ KTEST(irq_route, spread_minds_affinities)
 	irq_balance_set(IRQ_SPREAD);
 	n = spares_open(sources, SPARES);
 	for (unsigned i = 0; i < n; i++)
-		ktest_check(send_to(sources[i], hart_in_circle(0), hart_in_circle(1)) == 0);
+		ktest_check(send_to(sources[i], alarm_hart(0), alarm_hart(1)) == 0);
 	for (unsigned i = 0; i < n; i++)
-		ktest_check(route_of(sources[i]) == hart_in_circle(0)->index ||
-			route_of(sources[i]) == hart_in_circle(1)->index);
+		ktest_check(route_of(sources[i]) == alarm_hart(0)->index ||
+			route_of(sources[i]) == alarm_hart(1)->index);
 	for (unsigned i = 0; i < n; i++)
-		ktest_check(send_to(sources[i], hart_in_circle(0), NULL) == 0 &&
-			route_of(sources[i]) == hart_in_circle(0)->index);
+		ktest_check(send_to(sources[i], alarm_hart(0), NULL) == 0 &&
+			route_of(sources[i]) == alarm_hart(0)->index);
 	spares_close(sources, n);
 	irq_balance_set(was);
 }
@@ -228,8 +237,9 @@ KTEST(irq_route, spread_minds_affinities)
 /* Behind the alarm's claim come BURST claims of each busy source, on the same hart: they were never
  * the controller's, and are not completed there. */
 static struct {
-	const struct irq_controller *real;
-	struct irq_controller front;
+	struct irq_controller *controller;
+	const struct irq_ops *real;
+	struct irq_ops front;
 	unsigned sources[BUSY];
 	/* Relaxed: the hart that it names reads its own store. */
 	atomic_u32 hart;
@@ -237,27 +247,29 @@ static struct {
 	atomic_u32 handled;
 } busy;
 
-static unsigned busy_claim(void)
+static unsigned busy_claim(void *chip, struct hart_meta *h)
 {
-	unsigned self = this_hart()->index, source;
+	unsigned pin;
 
-	if (atomic_load_u32(&busy.hart, relaxed) == self) {
+	if (atomic_load_u32(&busy.hart, relaxed) == h->index) {
 		if (busy.left)
-			return busy.sources[--busy.left % BUSY];
+			return busy.sources[--busy.left % BUSY] - busy.controller->base;
 		atomic_store_u32(&busy.hart, UINT_MAX, relaxed);
 	}
-	source = busy.real->claim();
-	if (source == alarm.source) {
+	pin = busy.real->claim(chip, h);
+	if (busy.controller->base + pin == alarm.source) {
 		busy.left = BUSY * BURST;
-		atomic_store_u32(&busy.hart, self, relaxed);
+		atomic_store_u32(&busy.hart, h->index, relaxed);
 	}
-	return source;
+	return pin;
 }
 
-static void busy_complete(unsigned source)
+static void busy_complete(void *chip, struct hart_meta *h, unsigned pin)
 {
+	unsigned source = busy.controller->base + pin;
+
 	if (source != busy.sources[0] && source != busy.sources[1])
-		busy.real->complete(source);
+		busy.real->complete(chip, h, pin);
 }
 
 static void busy_handle(void *arg unused_arg)
@@ -290,7 +302,7 @@ static void burst_until_moved(bool by_hand)
 
 static void crowd_busy(void)
 {
-	struct hart_meta *h = online_hart(1);
+	struct hart_meta *h = alarm_hart(1);
 
 	irq_balance_set(IRQ_FIXED);
 	crowd(busy.sources, BUSY, h);
@@ -311,28 +323,31 @@ static void busy_open(void)
 	ktest_check(irq_register(alarm.source, "alarm", alarm_handle, NULL) == 0);
 	atomic_store_u32(&busy.handled, 0, relaxed);
 	atomic_store_u32(&busy.hart, UINT_MAX, relaxed);
-	busy.real = irq_ctl();
+	busy.controller = alarm_controller();
+	busy.real = irq_ops(busy.controller);
 	busy.front = *busy.real;
 	busy.front.claim = busy_claim;
 	busy.front.complete = busy_complete;
-	irq_exchange_controller(&busy.front);
+	irq_exchange_ops(busy.controller, &busy.front);
 }
 
 KTEST(irq_route, load_takes_busy_sources_apart)
 {
 	enum irq_balance was = irq_balance();
 
-	if (online_count() < 2)
-		return ktest_skip(TOO_FEW);
 	if (!alarm_open())
 		return ktest_skip(NO_ALARM);
+	if (alarm_harts() < 2) {
+		alarm_close();
+		return ktest_skip(TOO_FEW);
+	}
 	busy_open();
 	crowd_busy();
 	burst_until_moved(true);
 	ktest_check(!irq_balance_look(), "nothing has come, and it moves");
 	crowd_busy();
 	burst_until_moved(false);
-	irq_exchange_controller(busy.real);
+	irq_exchange_ops(busy.controller, busy.real);
 	spares_close(busy.sources, BUSY);
 	ktest_check(irq_unregister(alarm.source) == 0);
 	irq_balance_set(was);

@@ -254,13 +254,17 @@ static void route_to_all(void)
 			irq_set_affinity(info.source, &all);
 }
 
-/* False: there is no alarm. */
-static bool run_storm(uint32_t changes, uint64_t seed, enum irq_bug bug)
+/* NULL, or why there can be none. */
+static const char *run_storm(uint32_t changes, uint64_t seed, enum irq_bug bug)
 {
 	enum irq_balance was = irq_balance();
 
 	if (!alarm_open())
-		return false;
+		return NO_ALARM;
+	if (alarm_harts() < 2) {
+		alarm_close();
+		return "one hart has no routes to change";
+	}
 	storm = (struct storm){.seed = seed};
 	storm.spurious = irq_count_spurious();
 	storm.unhandled = irq_count_unhandled();
@@ -283,7 +287,7 @@ static bool run_storm(uint32_t changes, uint64_t seed, enum irq_bug bug)
 	alarm_close();
 	storm.spurious = irq_count_spurious() - storm.spurious;
 	storm.unhandled = irq_count_unhandled() - storm.unhandled;
-	return true;
+	return NULL;
 }
 
 /* ---- Asked for by tests, and by hand --------------------------------------------------------- */
@@ -292,10 +296,10 @@ static bool run_storm(uint32_t changes, uint64_t seed, enum irq_bug bug)
 
 KTEST(irq_storm, every_interrupt_is_handled_once_while_routes_change_and_harts_come_and_go)
 {
-	if (online_count() < 2)
-		return ktest_skip("one hart");
-	if (!run_storm(SHORT, 1, IRQ_NO_BUG))
-		return ktest_skip(NO_ALARM);
+	const char *why = run_storm(SHORT, 1, IRQ_NO_BUG);
+
+	if (why)
+		return ktest_skip(why);
 	ktest_check(
 		storm.verdict == IRQ_EXACT, "%u raised, %u handled", storm.raised, storm.handled);
 	ktest_check(storm.unhandled == 0, "%lu unhandled", (unsigned long)storm.unhandled);
@@ -319,6 +323,7 @@ static int cmd_irqstorm(int argc, char **argv)
 	uint32_t changes = 2000;
 	uint64_t seed = 1;
 	enum irq_bug bug = IRQ_NO_BUG;
+	const char *why;
 
 	if (argc > 4)
 		return shell_complain("irqstorm: too many arguments: %s", argv[4]);
@@ -330,10 +335,9 @@ static int cmd_irqstorm(int argc, char **argv)
 		return shell_complain("irqstorm: no such bug: %s; there are completion, not-mine, "
 				      "resend",
 			argv[3]);
-	if (online_count() < 2)
-		return shell_complain("irqstorm: one hart has no routes to change");
-	if (!run_storm(changes, seed, bug))
-		return shell_complain("irqstorm: " NO_ALARM);
+	why = run_storm(changes, seed, bug);
+	if (why)
+		return shell_complain("irqstorm: %s", why);
 	shell_printf("irqstorm: verdict=%s raised=%u handled=%u changes=%u in_flight=%u stops=%u "
 		     "calls=%u spurious=%lu unhandled=%lu bug=%s seed=%llu\n",
 		verdict_names[storm.verdict], (unsigned)storm.raised, (unsigned)storm.handled,

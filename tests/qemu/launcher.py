@@ -142,6 +142,16 @@ def warn_of_firmware(guest):
               % (guest.smp, ".".join(map(str, found)), carried), file=sys.stderr, flush=True)
 
 
+def two_nodes(harts, mib=1024):
+    """More of QEMU's own arguments, for a machine with two NUMA nodes: half of the harts and of the
+    memory are in each, and an interrupt controller, which does not reach the other's harts."""
+    extra = []
+    for node, first in enumerate((0, harts // 2)):
+        extra += ["-object", "memory-backend-ram,size=%dM,id=m%d" % (mib // 2, node), "-numa",
+                  "node,memdev=m%d,cpus=%d-%d" % (node, first, first + harts // 2 - 1)]
+    return extra
+
+
 def icount_args(shift):
     """Instruction counting: time is a function of what the guest executes, bit for bit."""
     return ["-icount", "shift=%d,sleep=off" % number(shift, "icount", 0, 10), "-seed", "1",

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from guest import EXIT, Shell, run
+from launcher import two_nodes
 
 UART = 10
 
@@ -19,7 +20,7 @@ def shell():
 def table(text):
     """{source: (name, hart, affinity, home)}"""
     return {int(row[0]): tuple(row[1:]) for row in
-            re.findall(r"^ *(\d+)  (\S+) +(\d+|-)  (\S+) +(\d+|-) ", text, re.M)}
+            re.findall(r"^ *(\d+)  (\S+) +(\d+|-|poll)  (\S+) +(\d+|-) ", text, re.M)}
 
 
 def uart(shell):
@@ -151,3 +152,55 @@ def test_each_planted_bug_is_found_by_the_count_and_leaves_nothing_behind():
 def test_a_storm_that_is_asked_for_wrongly_does_not_begin(shell, line, words):
     text = shell.ask(line).strip()
     assert len(text.splitlines()) == 1 and all(w in text for w in words), text
+
+
+# ---- Two controllers -------------------------------------------------------------------------
+
+NODES = {"smp": 4, "mem": "1G", "extra": two_nodes(4)}
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    with Shell(**NODES) as s:
+        yield s
+        assert s.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def test_every_controller_of_the_tree_is_driven_for_the_harts_that_it_reaches(nodes):
+    assert re.findall(r"^(\S+): sources (\d+) to (\d+), reaches harts (\S+)", nodes.ask("irq"),
+                      re.M) == [("plic@c000000", "1", "96", "0-1"),
+                                ("plic@c600000", "97", "192", "2-3")]
+    assert "no interrupt controller reaches" not in nodes.text
+
+
+@pytest.mark.parametrize("harts", ["2", "0-2", "0xc", "1,3"])
+def test_hart_out_of_the_controllers_reach_is_one_clear_line(nodes, harts):
+    before = uart(nodes)
+    text = nodes.ask(f"irq {UART} {harts}").strip()
+    assert text == (f"irq: plic@c000000 cannot send source {UART} to harts {harts}: "
+                    "it reaches 0-1"), text
+    assert uart(nodes) == before
+    silent(nodes, f"irq {UART} 0xf")	# all of them: those that it reaches
+    assert uart(nodes)[1] == "all"
+
+
+def test_node_is_drained_and_keys_arrive_without_a_hart_that_they_reach(nodes):
+    for gone in ((0, 1), (1, 0), (2, 3)):
+        for hart in gone:
+            silent(nodes, f"hart stop {hart}")
+        polled = 0 in gone
+        assert (uart(nodes)[0] == "poll") == polled
+        there = [h for h in range(4) if h not in gone]
+        before = sum(handled(nodes, h) for h in there)
+        assert sum(handled(nodes, h) for h in there) > before
+        for hart in gone:
+            silent(nodes, f"hart start {hart}")
+        assert uart(nodes)[0] in "01" and uart(nodes)[2] == "-"
+
+
+def test_harts_of_the_other_node_alone_can_be_brought_up():
+    """With one hart, whichever it is, the line is read."""
+    for plan in ("harts=0", "harts=2", "harts=3,1"):
+        with Shell(append=f"shell=kernel {plan}", **NODES) as s:
+            assert s.ask("irq balance").strip() == "fixed"
+            assert s.end("poweroff") == EXIT["EXIT_OK"]

@@ -74,12 +74,3 @@ def split_memory(text, mib, *properties):
         parts += ('memory@%x { device_type = "memory"; reg = <0 0x%x 0 0x%x>; %s };\n'
                   % (base, base, size, more))
     return text[:start] + parts + text[end:]
-
-
-def two_nodes(text, harts, mib):
-    """Half of the harts and half of the memory, of so many MiB, in each of two NUMA nodes. The
-    interrupt controllers stay as they are: QEMU's own NUMA machine has one for each node, which
-    does not reach the other's harts."""
-    for hart in range(harts):
-        text = insert(text, "cpu@%x" % hart, "numa-node-id = <%d>;" % (2 * hart // harts))
-    return split_memory(text, mib, "numa-node-id = <0>;", "numa-node-id = <1>;")

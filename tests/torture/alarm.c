@@ -40,7 +40,7 @@ bool alarm_open(void (*fn)(void *arg))
 	if (!regs)
 		return false;
 	alarm_fn = fn;
-	source = irq.cells[0];
+	source = irq_source(irq.controller, irq.cells[0]);
 	if (irq_register(source, "torture", handle, NULL) == 0)
 		return true;
 	vunmap(regs);
