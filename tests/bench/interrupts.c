@@ -2,6 +2,7 @@
 /* Costs of interrupts: the tick, and calls on other harts. */
 #include "kernel/hart/call.h"
 #include "kernel/hart/hart.h"
+#include "kernel/irq/irq.h"
 #include "kernel/lock/context.h"
 #include "kernel/lock/relax.h"
 #include "kernel/sched/sched.h"
@@ -9,6 +10,7 @@
 #include "kernel/task/thread.h"
 #include "lib/errno.h"
 #include "tests/bench/bench.h"
+#include "tests/kernel/alarm.h"
 
 /*
  * Interrupts off around the programming of the timer, as its contract wants; the interrupt is
@@ -43,6 +45,50 @@ static int measure_tick(int argc, char **argv)
 	return taken >= BENCH_N ? 0 : -EIO;
 }
 BENCH(tick, "timer interrupt, entry to return, nothing due", measure_tick);
+
+/* As many accesses as a raise has, which raise nothing. */
+static inline void touch_alarm(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+		mmio_write32(alarm.regs, RTC_CLEAR_INTERRUPT, 1);
+}
+
+static int measure_external(int argc, char **argv)
+{
+	struct hart_mask here = {0};
+	uint64_t with, empty;
+	int err;
+
+	(void)argc;
+	(void)argv;
+	if (!alarm_open())
+		return -ENODEV;
+	err = irq_register(alarm.source, "alarm", alarm_handle, NULL);
+	if (err)
+		goto close;
+	err = bench_pin(this_hart_unstable()->index);
+	if (err)
+		goto unregister;
+	hart_mask_set(&here, this_hart_unstable()->index); /* pinned: stays */
+	err = irq_set_affinity(alarm.source, &here);
+	if (err)
+		goto unpin;
+	with = BENCH_LOOP(BENCH_N, alarm_raise());
+	empty = BENCH_LOOP(BENCH_N, touch_alarm());
+	bench_print10("external_interrupt", bench_cost10(with, empty, BENCH_N), "ns");
+	/* One instruction after the other, each raise is handled before the next. */
+	if (atomic_load_u32(&alarm.handled, relaxed) < BENCH_N / 2)
+		err = -EIO;
+unpin:
+	bench_unpin();
+unregister:
+	irq_unregister(alarm.source);
+close:
+	alarm_close();
+	return err;
+}
+BENCH(external, "interrupt of a device, from its raise to the end of the handler",
+	measure_external);
 
 static void called(void *arg)
 {
