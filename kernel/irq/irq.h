@@ -126,7 +126,8 @@ void irq_balance_set(enum irq_balance mode);
 /* 0, -EINVAL. */
 int irq_balance_named(const char *name, enum irq_balance *out);
 const char *irq_balance_name(enum irq_balance mode);
-/* The looks of the modes, now: for this folder and tests. Either. */
+/* The looks of the modes, now: for this folder, for a hart that stays after all, and tests. Either.
+ */
 void irq_spread(void);
 /* True: it moved a source. */
 bool irq_balance_look(void);

@@ -123,6 +123,17 @@ void irq_route_end(struct irq_slot *slot)
 		nr_routed[slot->hart]--;
 }
 
+/* Its hart is one of the new mask, and `h` is no better: the balance would not move it there. */
+static bool stays(const struct irq_slot *slot, const struct hart_mask *wanted,
+	const struct hart_meta *h) REQUIRES(&irq_lock)
+{
+	if (slot->waits || !takes_sources(slot->controller, slot->hart) ||
+		!hart_mask_test(wanted, slot->hart))
+		return false;
+	return atomic_load_u32(&mode, relaxed) != IRQ_SPREAD ||
+		nr_routed[slot->hart] <= nr_routed[h->index] + 1;
+}
+
 static int set_affinity(unsigned source, const struct hart_mask *mask) REQUIRES(&irq_lock)
 {
 	struct irq_slot *slot = irq_slot_find(source);
@@ -138,8 +149,7 @@ static int set_affinity(unsigned source, const struct hart_mask *mask) REQUIRES(
 	if (!h)
 		return -ENODEV;
 	hart_mask_and(&slot->affinity, mask, &c->harts);
-	if (atomic_load_u32(&mode, relaxed) != IRQ_SPREAD && takes_sources(c, slot->hart) &&
-		hart_mask_test(mask, slot->hart))
+	if (stays(slot, mask, h))
 		h = harts[slot->hart];
 	settle(slot, h);
 	return 0;
@@ -230,6 +240,7 @@ void irq_leave_hart(struct hart_meta *h)
 	irqlock_acquire(&irq_lock);
 	leave_hart(h);
 	irqlock_release(&irq_lock);
+	irq_spread();
 }
 
 /* ---- Spread ---------------------------------------------------------------------------------- */

@@ -335,6 +335,7 @@ undo_irqs:
 	irq_enter_hart(h);
 undo_announce:
 	unannounce(h);
+	irq_spread(); /* only now it counts */
 	return err;
 }
 

@@ -229,6 +229,58 @@ KTEST(irq_route, spread_minds_affinities)
 	irq_balance_set(was);
 }
 
+static uint32_t moves_of(const unsigned *sources, unsigned n)
+{
+	struct irq_info info;
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += info_of(sources[i], &info) ? info.moves : 0;
+	return sum;
+}
+
+/* Nothing is left to do for the spread. */
+static void check_spread(const unsigned *sources, unsigned n, const char *when)
+{
+	uint32_t before = moves_of(sources, n), left;
+
+	irq_spread();
+	left = moves_of(sources, n) - before;
+	ktest_check(left == 0, "%s: %u moves were left to do", when, (unsigned)left);
+}
+
+/* What is bound to the two goes to the other one, which then has too much else; and back. */
+static void bind_and_stop(const unsigned *sources, unsigned n)
+{
+	struct hart_meta *a = alarm_hart(0), *b = alarm_hart(1);
+
+	for (unsigned i = 0; i < MIN(n, 8u); i++)
+		ktest_check(send_to(sources[i], a, b) == 0);
+	check_spread(sources, n, "bound");
+	hart_life_fail(HART_STEP_FIRMWARE);
+	ktest_check(hart_stop(a, false) == -EIO);
+	check_spread(sources, n, "after a stop that failed");
+	ktest_require(hart_stop(a, false) == 0);
+	check_spread(sources, n, "one away");
+	ktest_check(hart_start(a) == 0);
+	check_spread(sources, n, "all back");
+}
+
+KTEST(irq_route, spread_is_kept_when_a_hart_leaves)
+{
+	enum irq_balance was = irq_balance();
+	unsigned sources[3 * SPARES], n;
+
+	if (alarm_harts() < 3)
+		return ktest_skip(TOO_FEW);
+	irq_balance_set(IRQ_SPREAD);
+	/* So many that each of the two has some that may be anywhere, beside the bound ones. */
+	n = spares_open(sources, 5 * MIN(alarm_harts(), 7u) - 1);
+	bind_and_stop(sources, n);
+	spares_close(sources, n);
+	irq_balance_set(was);
+}
+
 /* ---- Load ------------------------------------------------------------------------------------ */
 
 #define BUSY 2
