@@ -42,7 +42,7 @@
 /* Who stands below a hart in the tree waits so long for it, if nobody else arrives either. */
 #define SILENCE_NS NS_PER_SEC
 /* Looks are 1 ms apart while the boot waits, later 50. */
-#define LOOK_MOST_NS (100 * NS_PER_MS)
+#define LOOK_MOST_NS (500 * NS_PER_MS)
 /* Asking the firmware about harts costs a call each: once in so many naps. */
 #define LOST_LOOKS 16
 
