@@ -38,10 +38,13 @@
  * No real-time thread waiting beside a hart that runs a fair one: the same protocol, its sets being
  * sched_running_rt and waiting_rt.
  *   A hart that frees itself   clears its bit of sched_running_rt (AMO), then looks at waiting_rt
- *                              and takes the lock of each queue in it (AFTER_PULL).
+ *                              and takes the lock of each queue in it (AFTER_PULL). So does one
+ *                              that idled and begins to run a fair thread, after its bit of
+ *                              sched_idle is gone.
  *   Who queues one behind      under the queue's lock: sets the bit of waiting_rt (AMO) unless it
- *   another one                is set already, then looks at sched_running_rt, and if there is a
- *                              hart for it has its own hart push it (AFTER_PUSH).
+ *   another one                is set already, then looks at sched_idle and wakes a hart of it;
+ *                              then at sched_running_rt, and if there is a hart for it has its own
+ *                              hart push it (AFTER_PUSH).
  * Either look may be out of date the other way: then a pull finds nothing, or a push leaves all
  * where it is.
  */

@@ -165,6 +165,11 @@ static void change_kind(struct runq *rq, const struct thread *prev, struct threa
 		this_hart_unstable()->thread_at = arch_time();
 	if (hart_mask_test(&sched_idle, rq->hart))
 		hart_mask_atomic_clear(&sched_idle, rq->hart);
+	/* Whoever took that bit away has shown before what waits: a real-time thread, perhaps, and
+	 * this hart has found a fair one first. Partner: claim_idle, in sched_offer. */
+	fence_acquire();
+	if (next != rq->idle && !runq_is_rt(next) && sched_rt_waits())
+		rq->after |= AFTER_PULL;
 }
 
 /* `t` waits here from now on: an idle hart may take it. */

@@ -5,6 +5,7 @@
  * as an owner does whose inheritance ends, or as what a hart was promised to goes elsewhere. */
 #include "kernel/hart/call.h"
 #include "kernel/lock/relax.h"
+#include "kernel/sched/internal.h"
 #include "tests/kernel/sched_util.h"
 
 #define PRIO_TEST 70
@@ -14,7 +15,7 @@
 #define PRIO_LOWEST 30
 
 static struct {
-	atomic_u32 spinning, stop, left, hear;
+	atomic_u32 spinning, stop, left, hear, held;
 	unsigned home; /* the hart that the raised one is to leave */
 } raise;
 
@@ -234,6 +235,83 @@ static void leave_all(struct thread **made, unsigned *n)
 		"%u of 2 have left", atomic_load_u32(&raise.left, relaxed));
 }
 
+/* In a handler of an idle hart, which does nothing before it hears. */
+static void hold_if_idle(void *arg unused_arg)
+{
+	if (!current_thread()->is_idle || !hart_mask_test(&sched_idle, here()))
+		return;
+	atomic_store_u32(&raise.held, 1, release);
+	while (!is_set(&raise.hear) && !is_set(&raise.stop))
+		relax();
+}
+
+static bool is_held(unsigned hart, struct hart_call *call)
+{
+	if (!is_set(&raise.held) && hart_call_done(call))
+		hart_call_post(harts[hart], call);
+	return is_set(&raise.held);
+}
+
+/* As sched_start, had it looked for a hart when that one was free. */
+static void start_on(struct thread *t, unsigned hart)
+{
+	irq_off();
+	sched_place(t, hart, PLACE_NEW);
+	irq_on();
+}
+
+static void let_go_to(struct thread *t, unsigned a, unsigned b)
+{
+	struct hart_mask mask = only_hart(a);
+
+	hart_mask_set(&mask, b);
+	sched_set_affinity(t, &mask);
+}
+
+/* Fair threads that wait on `hart` and may go to `other`. */
+static void queue_fair(struct thread **made, unsigned *n, unsigned hart, unsigned other)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct thread *t = create_rt_on(hart, "fair", spin_until_stopped, PRIO_FAIR);
+
+		if (!let_wait(made, n, t))
+			return;
+		let_go_to(t, hart, other);
+	}
+}
+
+/*
+ * A real-time thread comes to wait behind a better one while another hart idles, which is told of
+ * it; before that one looks, fair threads wait for it, too, and those it finds first.
+ */
+static void find_a_fair_one_first(struct thread **made, unsigned *n)
+{
+	unsigned idles = online_hart(2), busy = online_hart(3);
+	struct hart_mask home = only_hart(raise.home);
+	struct hart_call call;
+	struct thread *waits;
+
+	made[*n] = create_rt("high", spin_until_stopped, PRIO_HIGH);
+	if (!run_spinner(made[*n]))
+		return;
+	++*n;
+	sched_set_priority(made[2], SCHED_FAIR, PRIO_FAIR);
+	/* Of the one that is to idle; it will wait, bound, before the other one. */
+	sched_set_affinity(made[1], &home);
+	hart_call_init(&call, hold_if_idle, NULL);
+	ktest_check(ktest_eventually(is_held(idles, &call)), "hart %u does not idle", idles);
+	waits = create_rt("waits", spin_and_leave, PRIO_LOWEST);
+	if (waits) {
+		let_go_to(waits, raise.home, idles);
+		start_on(waits, raise.home);
+		made[(*n)++] = waits;
+		queue_fair(made, n, busy, idles);
+	}
+	atomic_store_u32(&raise.hear, 1, release);
+	must_leave();
+	hart_call_wait(harts[idles], &call);
+}
+
 /* In a handler of the hart: neither runs before both are there. */
 static void run_both(void *arg)
 {
@@ -277,6 +355,7 @@ static void with_all_harts_busy(unsigned prio, void (*body)(struct thread **made
 	atomic_store_u32(&raise.stop, 0, relaxed);
 	atomic_store_u32(&raise.left, 0, relaxed);
 	atomic_store_u32(&raise.hear, 0, relaxed);
+	atomic_store_u32(&raise.held, 0, relaxed);
 	raise.home = online_hart(0);
 	pin_to(online_hart(1));
 	if (occupy_the_others(made, &n, prio))
@@ -327,4 +406,9 @@ KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_that_was_promised_to_an
 KTEST(sched, all_that_wait_behind_a_better_one_take_harts_from_fair_ones)
 {
 	with_real_time_everywhere(4, leave_all);
+}
+
+KTEST(sched, waiting_behind_a_better_one_it_takes_a_hart_that_goes_from_idle_to_a_fair_one)
+{
+	with_real_time_everywhere(4, find_a_fair_one_first);
 }
