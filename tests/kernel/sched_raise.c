@@ -268,16 +268,30 @@ static void let_go_to(struct thread *t, unsigned a, unsigned b)
 	sched_set_affinity(t, &mask);
 }
 
-/* Fair threads that wait on `hart` and may go to `other`. */
-static void queue_fair(struct thread **made, unsigned *n, unsigned hart, unsigned other)
-{
-	for (unsigned i = 0; i < 3; i++) {
-		struct thread *t = create_rt_on(hart, "fair", spin_until_stopped, PRIO_FAIR);
+#define FAIR_ONES 3
 
-		if (!let_wait(made, n, t))
-			return;
-		let_go_to(t, hart, other);
+/* Bound to the hart, not running; they are the end of made[]. False: there was no memory. */
+static bool make_fair_ones(struct thread **made, unsigned *n, unsigned hart)
+{
+	for (unsigned i = 0; i < FAIR_ONES; i++) {
+		made[*n] = create_rt_on(hart, "fair", spin_until_stopped, PRIO_FAIR);
+		if (!made[*n])
+			return false;
+		++*n;
 	}
+	return true;
+}
+
+/* Nothing here may wait for anybody: a hart is held, and who was preempted may be in its queue. */
+static void queue_all(struct thread *waits, struct thread **fair, unsigned idles, unsigned busy)
+{
+	let_go_to(waits, raise.home, idles);
+	start_on(waits, raise.home);
+	for (unsigned i = 0; i < FAIR_ONES; i++) {
+		thread_run(fair[i]);
+		let_go_to(fair[i], busy, idles);
+	}
+	atomic_store_u32(&raise.hear, 1, release);
 }
 
 /*
@@ -286,30 +300,33 @@ static void queue_fair(struct thread **made, unsigned *n, unsigned hart, unsigne
  */
 static void find_a_fair_one_first(struct thread **made, unsigned *n)
 {
-	unsigned idles = online_hart(2), busy = online_hart(3);
+	unsigned idles = online_hart(2), busy = online_hart(3), first = *n;
 	struct hart_mask home = only_hart(raise.home);
 	struct hart_call call;
-	struct thread *waits;
 
+	made[*n] = create_rt("waits", spin_and_leave, PRIO_LOWEST);
+	if (!made[*n])
+		return;
+	++*n;
+	if (!make_fair_ones(made, n, busy))
+		goto discard;
 	made[*n] = create_rt("high", spin_until_stopped, PRIO_HIGH);
 	if (!run_spinner(made[*n]))
-		return;
+		goto discard;
 	++*n;
 	sched_set_priority(made[2], SCHED_FAIR, PRIO_FAIR);
 	/* Of the one that is to idle; it will wait, bound, before the other one. */
 	sched_set_affinity(made[1], &home);
 	hart_call_init(&call, hold_if_idle, NULL);
 	ktest_check(ktest_eventually(is_held(idles, &call)), "hart %u does not idle", idles);
-	waits = create_rt("waits", spin_and_leave, PRIO_LOWEST);
-	if (waits) {
-		let_go_to(waits, raise.home, idles);
-		start_on(waits, raise.home);
-		made[(*n)++] = waits;
-		queue_fair(made, n, busy, idles);
-	}
-	atomic_store_u32(&raise.hear, 1, release);
+	queue_all(made[first], &made[first + 1], idles, busy);
 	must_leave();
 	hart_call_wait(harts[idles], &call);
+	return;
+
+discard:
+	while (*n > first)
+		thread_discard(made[--*n]);
 }
 
 /* In a handler of the hart: neither runs before both are there. */
