@@ -165,6 +165,22 @@ static void spin_deaf(void *arg unused_arg)
 		relax();
 }
 
+/* The next `count` of made[] are there, and will be run. False: no memory for one, none is left.
+ * Before a hart hears nothing: after that nothing may wait for anybody, as for a mutex, whose owner
+ * may be in that hart's queue. */
+static bool all_made(struct thread **made, unsigned *n, unsigned count)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < count; i++)
+		all &= made[*n + i] != NULL;
+	for (unsigned i = 0; i < count && !all; i++)
+		if (made[*n + i])
+			thread_discard(made[*n + i]);
+	*n += all ? count : 0;
+	return all;
+}
+
 /*
  * A real-time thread comes to the deaf hart, which counts as taken by it; a second one waits
  * elsewhere; the first leaves before its hart has looked. Then nothing happens on any hart but that
@@ -174,21 +190,19 @@ static void break_promise(struct thread **made, unsigned *n)
 {
 	unsigned deaf = online_hart(0), elsewhere = online_hart(2);
 	struct hart_mask only = only_hart(elsewhere);
-	struct thread *promised, *waits;
+	struct thread **mine = &made[*n];
 
-	made[*n] = create_rt_on(deaf, "deaf", spin_deaf, PRIO_FAIR);
-	if (!run_spinner(made[*n]))
-		return;
-	++*n;
 	raise.home = elsewhere;
-	promised = create_rt_on(deaf, "promised", spin_until_stopped, PRIO_LOWEST);
-	if (!let_wait(made, n, promised))
+	mine[0] = create_rt_on(deaf, "deaf", spin_deaf, PRIO_FAIR);
+	mine[1] = create_rt_on(deaf, "promised", spin_until_stopped, PRIO_LOWEST);
+	mine[2] = create_rt_on(elsewhere, "raised", spin_until_elsewhere, PRIO_LOWEST);
+	if (!all_made(made, n, 3))
 		return;
-	waits = create_rt_on(elsewhere, "raised", spin_until_elsewhere, PRIO_LOWEST);
-	if (!let_wait(made, n, waits))
-		return;
-	let_go(waits);
-	ktest_check(!sched_set_affinity(promised, &only));
+	run_spinner(mine[0]);
+	thread_run(mine[1]);
+	thread_run(mine[2]);
+	let_go(mine[2]);
+	ktest_check(!sched_set_affinity(mine[1], &only));
 	atomic_store_u32(&raise.hear, 1, release);
 	must_leave();
 }
@@ -210,26 +224,23 @@ static void spin_and_leave(void *arg unused_arg)
  */
 static void leave_all(struct thread **made, unsigned *n)
 {
-	struct thread *high, *bound, *leaves[2];
+	struct thread **mine = &made[*n];
 
+	mine[0] = create_rt("deaf", spin_deaf, PRIO_FAIR);
+	mine[1] = create_rt("high", spin_until_stopped, PRIO_HIGH);
+	mine[2] = create_rt("bound", spin_until_stopped, PRIO_RAISED);
+	mine[3] = create_rt("leaves", spin_and_leave, PRIO_LOWEST);
+	mine[4] = create_rt("leaves", spin_and_leave, PRIO_LOWEST);
+	if (!all_made(made, n, 5))
+		return;
 	/* Of the hart after the test's own, and the next one. */
 	sched_set_priority(made[1], SCHED_FAIR, PRIO_FAIR);
 	sched_set_priority(made[2], SCHED_FAIR, PRIO_FAIR);
-	made[*n] = create_rt("deaf", spin_deaf, PRIO_FAIR);
-	if (!run_spinner(made[*n]))
-		return;
-	++*n;
-	high = create_rt("high", spin_until_stopped, PRIO_HIGH);
-	bound = create_rt("bound", spin_until_stopped, PRIO_RAISED);
-	if (!let_wait(made, n, high) || !let_wait(made, n, bound))
-		return;
-	for (unsigned i = 0; i < 2; i++) {
-		leaves[i] = create_rt("leaves", spin_and_leave, PRIO_LOWEST);
-		if (!let_wait(made, n, leaves[i]))
-			return;
-	}
-	let_go(leaves[0]);
-	let_go(leaves[1]);
+	run_spinner(mine[0]);
+	for (unsigned i = 1; i < 5; i++)
+		thread_run(mine[i]);
+	let_go(mine[3]);
+	let_go(mine[4]);
 	atomic_store_u32(&raise.hear, 1, release);
 	ktest_check(ktest_eventually(atomic_load_u32(&raise.left, acquire) == 2),
 		"%u of 2 have left", atomic_load_u32(&raise.left, relaxed));
@@ -270,19 +281,7 @@ static void let_go_to(struct thread *t, unsigned a, unsigned b)
 
 #define FAIR_ONES 3
 
-/* Bound to the hart, not running; they are the end of made[]. False: there was no memory. */
-static bool make_fair_ones(struct thread **made, unsigned *n, unsigned hart)
-{
-	for (unsigned i = 0; i < FAIR_ONES; i++) {
-		made[*n] = create_rt_on(hart, "fair", spin_until_stopped, PRIO_FAIR);
-		if (!made[*n])
-			return false;
-		++*n;
-	}
-	return true;
-}
-
-/* Nothing here may wait for anybody: a hart is held, and who was preempted may be in its queue. */
+/* While that hart is held: nothing here waits for anybody. */
 static void queue_all(struct thread *waits, struct thread **fair, unsigned idles, unsigned busy)
 {
 	let_go_to(waits, raise.home, idles);
@@ -300,33 +299,26 @@ static void queue_all(struct thread *waits, struct thread **fair, unsigned idles
  */
 static void find_a_fair_one_first(struct thread **made, unsigned *n)
 {
-	unsigned idles = online_hart(2), busy = online_hart(3), first = *n;
+	unsigned idles = online_hart(2), busy = online_hart(3);
 	struct hart_mask home = only_hart(raise.home);
+	struct thread **mine = &made[*n];
 	struct hart_call call;
 
-	made[*n] = create_rt("waits", spin_and_leave, PRIO_LOWEST);
-	if (!made[*n])
+	mine[0] = create_rt("high", spin_until_stopped, PRIO_HIGH);
+	mine[1] = create_rt("waits", spin_and_leave, PRIO_LOWEST);
+	for (unsigned i = 0; i < FAIR_ONES; i++)
+		mine[2 + i] = create_rt_on(busy, "fair", spin_until_stopped, PRIO_FAIR);
+	if (!all_made(made, n, 2 + FAIR_ONES))
 		return;
-	++*n;
-	if (!make_fair_ones(made, n, busy))
-		goto discard;
-	made[*n] = create_rt("high", spin_until_stopped, PRIO_HIGH);
-	if (!run_spinner(made[*n]))
-		goto discard;
-	++*n;
+	run_spinner(mine[0]);
 	sched_set_priority(made[2], SCHED_FAIR, PRIO_FAIR);
 	/* Of the one that is to idle; it will wait, bound, before the other one. */
 	sched_set_affinity(made[1], &home);
 	hart_call_init(&call, hold_if_idle, NULL);
 	ktest_check(ktest_eventually(is_held(idles, &call)), "hart %u does not idle", idles);
-	queue_all(made[first], &made[first + 1], idles, busy);
+	queue_all(mine[1], &mine[2], idles, busy);
 	must_leave();
 	hart_call_wait(harts[idles], &call);
-	return;
-
-discard:
-	while (*n > first)
-		thread_discard(made[--*n]);
 }
 
 /* In a handler of the hart: neither runs before both are there. */
