@@ -280,7 +280,8 @@ TORTURE(work, NOT_EXCLUSIVE | LOST_WAKEUP | LEAKS_IRQ | POST_LOST | POST_TWICE |
 
 /* ---- qs -------------------------------------------------------------------------------------- */
 
-#define OBJECTS 64
+/* A stranded worker keeps one, and all of them may be stranded. */
+#define OBJECTS (2 * WORKERS_MAX)
 #define ALIVE 0x600du
 #define DEAD 0xdeadu
 
