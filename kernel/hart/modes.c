@@ -91,7 +91,11 @@ const struct bring_plan *hart_plan(void)
 
 bool hart_is_due(const struct hart_meta *h)
 {
-	return hart_mask_test(&due, h->index) || hart_mask_test(&below, h->index);
+	if (hart_mask_test(&due, h->index) || hart_mask_test(&below, h->index))
+		return true;
+	/* In the order of a hart's way. Partner: the AMOs in start_if_in. */
+	fence_acquire();
+	return hart_mask_test(&issuing, h->index);
 }
 
 /* ---- Looks ----------------------------------------------------------------------------------- */

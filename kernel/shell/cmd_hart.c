@@ -22,6 +22,7 @@
 #include "kernel/time/timer.h"
 #include "kernel/wait/work.h"
 #include "lib/errno.h"
+#include "lib/options.h"
 #include "lib/parse.h"
 #include "lib/string.h"
 
@@ -212,22 +213,6 @@ struct hart_meta *hart_of_word(const char *word)
 	return harts[index];
 }
 
-/* Whether `word` stands in the list, between blanks. */
-static bool word_in(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-
-	while (n && *list) {
-		const char *end = strchr(list, ' ');
-		size_t len = end ? (size_t)(end - list) : strlen(list);
-
-		if (len == n && strncmp(list, word, n) == 0)
-			return true;
-		list += len + (end != NULL);
-	}
-	return false;
-}
-
 static int read_request(const struct subcommand *sub, int argc, char **argv, struct request *r)
 {
 	*r = (struct request){0};
@@ -237,7 +222,7 @@ static int read_request(const struct subcommand *sub, int argc, char **argv, str
 	if (!r->h)
 		return -EINVAL;
 	for (int i = 3; i < argc; i++) {
-		if (!word_in(sub->words, argv[i]))
+		if (!option_in_words(sub->words, argv[i]))
 			return shell_complain("hart: %s does not know %s", sub->name, argv[i]);
 		r->force |= strcmp(argv[i], "-f") == 0;
 		r->retentive |= strcmp(argv[i], "retentive") == 0;

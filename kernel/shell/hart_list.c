@@ -4,7 +4,6 @@
 
 #include "kernel/hart/hart.h"
 #include "kernel/shell/command.h"
-#include "lib/printf.h"
 #include "lib/string.h"
 
 int hart_list_read(const char *word, struct hart_mask *mask)
@@ -17,21 +16,7 @@ int hart_list_read(const char *word, struct hart_mask *mask)
 
 unsigned hart_list_text(const struct hart_mask *mask, char text[HART_LIST_SIZE])
 {
-	const char *comma = "";
-	unsigned used = 0;
-
-	text[0] = '\0';
-	for (unsigned i = 0, last; i < nr_harts; i = last + 1) {
-		last = i;
-		if (!hart_mask_test(mask, i))
-			continue;
-		while (last + 1 < nr_harts && hart_mask_test(mask, last + 1))
-			last++;
-		used += (unsigned)snprintf(text + used, HART_LIST_SIZE - used,
-			last > i ? "%s%u-%u" : "%s%u", comma, i, last);
-		comma = ",";
-	}
-	return used;
+	return (unsigned)strlen(hart_mask_text(mask, nr_harts, text, HART_LIST_SIZE));
 }
 
 unsigned hart_list_print(const struct hart_mask *mask)
