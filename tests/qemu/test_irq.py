@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Routes of devices' interrupts, from the shell: `irq`, and the boot argument irqbalance=."""
+import random
 import re
+import string
 
 import pytest
 
@@ -204,3 +206,29 @@ def test_harts_of_the_other_node_alone_can_be_brought_up():
         with Shell(append=f"shell=kernel {plan}", **NODES) as s:
             assert s.ask("irq balance").strip() == "fixed"
             assert s.end("poweroff") == EXIT["EXIT_OK"]
+
+
+def fnv(data):
+    value = 2166136261
+    for byte in data:
+        value = (value ^ byte) * 16777619 & 0xffffffff
+    return value
+
+
+@pytest.mark.parametrize("which", ["shell", "nodes"])
+def test_every_byte_of_the_line_arrives_once_while_routes_change_and_harts_stop(which, request):
+    guest, rounds, sent = request.getfixturevalue(which), 24, b""
+    pattern = random.Random(which)
+    guest.keys(f"linestorm {rounds} 5\r")
+    for i in range(rounds):
+        guest.expect(rf"linestorm: round {i}\s")
+        piece = "".join(pattern.choice(string.ascii_letters) for _ in range(256))
+        guest.keys(piece)
+        sent += piece.encode()
+    said = guest.expect(r"linestorm: (bytes=.*failures=\d+)")
+    guest.prompt()
+    said = dict(word.split("=") for word in said.group(1).split())
+    assert said["bytes"] == str(len(sent)) and said["hash"] == "%08x" % fnv(sent), said
+    assert said["dropped"] == said["failures"] == "0", said
+    assert int(said["changes"]) >= rounds and int(said["stops"]) > 0, said
+    assert int(said["drains"]) > 0, said
