@@ -484,12 +484,6 @@ void lineedit_start(struct lineedit *le)
 	out_str(le, le->prompt);
 }
 
-void lineedit_hide(struct lineedit *le)
-{
-	if (le->active)
-		out_str(le, "\r\033[K");
-}
-
 void lineedit_show(struct lineedit *le)
 {
 	if (le->active)

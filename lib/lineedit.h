@@ -61,8 +61,7 @@ void lineedit_set_columns(struct lineedit *le, unsigned columns);
 /* Empties the line and shows the prompt. After init and after every event but LINEEDIT_MORE. */
 void lineedit_start(struct lineedit *le);
 enum lineedit_event lineedit_key(struct lineedit *le, char byte);
-/* Takes the line off the terminal and puts it back, for output of others in between. */
-void lineedit_hide(struct lineedit *le);
+/* Draws the line anew, from any column of its row: after output of others. */
 void lineedit_show(struct lineedit *le);
 
 /* LINEEDIT_LINE adds its line by itself; empty lines and repetitions are left out. */

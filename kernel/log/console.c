@@ -3,7 +3,8 @@
  * Output to the console device, or to the firmware's until there is a device.
  *
  * console_lock (irqlock, rank CONSOLE)
- *   Protects: the order of bytes on the line (not the device: writing by polling needs no lock).
+ *   Protects: the order of bytes on the line (not the device: writing by polling needs no lock);
+ *             front, what stands on the terminal's last row, and front_disturbed.
  *   Taken by: log_line and the shell's output, in any context. Reports don't take it.
  *   Order:    innermost of all.
  */
@@ -15,12 +16,19 @@
 
 /* Bytes written under one hold: a line. */
 #define PIECE_MAX 256
+/* Empties the row. */
+#define TAKE_OFF "\r\033[K"
 
-/* max_hold_us: PIECE_MAX characters, each polled for and written. */
+/* max_hold_us: PIECE_MAX characters and a front, each polled for and written. */
 DEFINE_LOCK_CLASS(console_class, .name = "console", .rank = RANK_CONSOLE,
-	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 30,
 	.protects = "the order of bytes on the console line");
 static struct irqlock console_lock = IRQLOCK_INIT(&console_class);
+
+static char front[CONSOLE_FRONT_MAX] GUARDED_BY(&console_lock);
+static size_t front_len GUARDED_BY(&console_lock);
+/* A line of the log has come since it was set. */
+static bool front_disturbed GUARDED_BY(&console_lock);
 
 /* The device; published by a release store, read by acquire loads below. */
 static atomic_ptr console_now;
@@ -52,6 +60,28 @@ void console_write(const char *s, size_t n)
 		s += piece;
 		n -= piece;
 	}
+}
+
+void console_write_line(const char *s, size_t n)
+{
+	irqlock_acquire(&console_lock);
+	if (front_len)
+		write_raw(TAKE_OFF, sizeof(TAKE_OFF) - 1);
+	console_write_unlocked(s, n);
+	write_raw(front, front_len);
+	front_disturbed = true;
+	irqlock_release(&console_lock);
+}
+
+void console_set_front(const char *text, size_t n)
+{
+	irqlock_acquire(&console_lock);
+	front_len = n <= CONSOLE_FRONT_MAX ? n : 0;
+	memcpy(front, text, front_len);
+	if (front_disturbed)
+		write_raw(front, front_len);
+	front_disturbed = false;
+	irqlock_release(&console_lock);
 }
 
 void console_write_unlocked(const char *s, size_t n)

@@ -26,7 +26,18 @@ const struct console *log_console(void);
 /* Writes n bytes, \n as \r\n, a bounded piece at a time, in one piece if n <= 256. Either; rank
  * CONSOLE. Drops the bytes if there is no console and the firmware has none. */
 void console_write(const char *s, size_t n);
-/* The same without the lock: for reports. Anywhere. */
+/* A line of the log: the same; what stands on the terminal's last row makes room for it and is put
+ * back below. Either; rank CONSOLE. */
+void console_write_line(const char *s, size_t n);
+/*
+ * From now on `text`, n bytes, stands on the terminal's last row: a line that is being edited. It
+ * is what draws that row anew from any column, the cursor included; it is sent at once if a line of
+ * the log came since the last call. Longer than CONSOLE_FRONT_MAX, or 0: nothing stands there.
+ * Thread; rank CONSOLE.
+ */
+#define CONSOLE_FRONT_MAX 128
+void console_set_front(const char *text, size_t n);
+/* The same as console_write without the lock: for reports. Anywhere. */
 void console_write_unlocked(const char *s, size_t n);
 
 #endif

@@ -151,6 +151,6 @@ static void print_pending(void)
 	while (log_ring_read(&ring, &printed.pos, &e, &printed.next_seq, &printed.missed)) {
 		if (e.rec.level > console_level)
 			continue;
-		console_write(line, log_format(&e, use_color, line, sizeof(line)));
+		console_write_line(line, log_format(&e, use_color, line, sizeof(line)));
 	}
 }

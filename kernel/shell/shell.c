@@ -149,6 +149,29 @@ static void run_option(void)
 	power_off(status);
 }
 
+/* What draws the line that is being edited. The shell's thread alone. */
+static struct {
+	bool taken; /* what the editor prints goes in here */
+	size_t len; /* may be more than there is room for */
+	char text[CONSOLE_FRONT_MAX];
+} drawing;
+
+/* Lines of the log may come: the one that is being edited stays the last one of the terminal. */
+static void stand_in_front(struct lineedit *le)
+{
+	drawing.len = 0;
+	drawing.taken = true;
+	lineedit_show(le);
+	drawing.taken = false;
+	console_set_front(drawing.text, drawing.len);
+}
+
+static void start_line(struct lineedit *le)
+{
+	console_set_front("", 0);
+	lineedit_start(le);
+}
+
 static void prompt_loop(void)
 {
 	static const struct lineedit_ops ops = {edit_output, edit_complete};
@@ -157,10 +180,13 @@ static void prompt_loop(void)
 
 	shell_printf("Type `help` for the commands.\n");
 	lineedit_init(&le, PROMPT, &ops, NULL);
-	lineedit_start(&le);
+	start_line(&le);
 	for (;;) {
-		int n = tty_read(input, sizeof(input));
+		int n;
 
+		stand_in_front(&le);
+		n = tty_read(input, sizeof(input));
+		console_set_front("", 0);
 		for (int i = 0; i < n; i++) {
 			enum lineedit_event event = lineedit_key(&le, input[i]);
 
@@ -170,7 +196,7 @@ static void prompt_loop(void)
 				shell_run_line(le.line);
 			else if (event == LINEEDIT_EOF)
 				shell_printf("`poweroff` ends the system.\n");
-			lineedit_start(&le);
+			start_line(&le);
 		}
 	}
 }
@@ -241,7 +267,14 @@ static const struct shell_command *find_command(const char *name)
 
 static void edit_output(void *ctx unused_arg, const char *text, size_t n)
 {
-	console_write(text, n);
+	if (!drawing.taken) {
+		console_write(text, n);
+		return;
+	}
+	if (drawing.len < sizeof(drawing.text))
+		memcpy(drawing.text + drawing.len, text,
+			MIN(n, sizeof(drawing.text) - drawing.len));
+	drawing.len += n;
 }
 
 static const char *edit_complete(

@@ -89,6 +89,12 @@ static enum lineedit_event type(const char *keys)
 	return event;
 }
 
+/* As a line of the log does. */
+static void empty_row(void)
+{
+	term_output(NULL, "\r\033[K", 4);
+}
+
 /* Types and compares line and cursor; '^' in `want` marks the cursor. */
 static void gives(const char *keys, const char *want)
 {
@@ -97,7 +103,7 @@ static void gives(const char *keys, const char *want)
 	assert_int_equal(type(keys), LINEEDIT_MORE);
 	sprintf(got, "%.*s^%s", (int)le.cursor, le.line, le.line + le.cursor);
 	assert_string_equal(got, want);
-	lineedit_hide(&le);
+	empty_row();
 	lineedit_start(&le);
 	check_terminal();
 }
@@ -357,16 +363,12 @@ static void long_lines_scroll_sideways(void **state unused_arg)
 static void output_of_others_fits_in_between(void **state unused_arg)
 {
 	type("abc\033[D");
-	lineedit_hide(&le);
-	assert_int_equal(term.column, 0);
-	for (unsigned i = 0; i < COLUMNS; i++)
-		assert_string_equal(term.cells[i], " ");
+	empty_row();
 	term_output(NULL, "log line\r\n", 10);
 	lineedit_show(&le);
 	check_terminal();
 	assert_string_equal(term.listing, "log line\n");
 	type("\r");
-	lineedit_hide(&le);
 	lineedit_show(&le);
 	assert_string_equal(term.cells[0], " ");
 }

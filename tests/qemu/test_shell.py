@@ -124,3 +124,13 @@ def test_fdt_prints_a_node():
 def test_log_is_filtered_by_hart():
     got = run("log hart=1", smp=2)
     assert got.status == EXIT["EXIT_OK"], got.text
+
+
+def test_lines_of_the_log_leave_what_is_being_typed_below_them():
+    """Harts that come late say so, whether or not somebody types."""
+    with Shell(smp=4, append="shell=kernel hartwait=1000 fault=hart2:late@traps+4000") as shell:
+        shell.keys("harts")
+        while "hart 2: online" not in shell.text or shell.screen.row() != "interlock> harts":
+            shell.read()
+        assert "online" in shell.ask("")
+        assert shell.end("poweroff") == EXIT["EXIT_OK"]
