@@ -16,12 +16,13 @@
 #include "kernel/sched/sched.h"
 #include "kernel/sched/thread.h"
 #include "kernel/time/clock.h"
+#include "lib/printf.h"
 
 #define TRACE_MAX 16
 
 static const struct hart_meta *hart_of(const struct chain_member *m);
 static void print_member(const struct chain *c, unsigned i);
-static void print_off_hart(const struct thread *t);
+static const char *off_hart(const struct thread *t, char *out, size_t n);
 static void print_interrupts(const struct hart_meta *h);
 static void print_waits(const struct chain *c, unsigned i);
 static void print_where(const struct hart_meta *h, const struct lock_thread *t, const void *at);
@@ -64,17 +65,15 @@ static void print_member(const struct chain *c, unsigned i)
 	const struct chain_member *m = &c->m[i];
 	const struct thread *t = (const struct thread *)m->thread;
 	const struct hart_meta *h = hart_of(m);
+	char where[THREAD_NAME_MAX + 64];
 
 	if (m->hart)
 		report(" %u of %u: hart %u, thread %s\n", i + 1, c->nr, m->hart->index,
 			t ? t->name : "none");
 	else
-		report(" %u of %u: thread %s (handle 0x%lx), ", i + 1, c->nr, t->name,
-			(unsigned long)t->lock.handle);
-	if (!m->hart && !h)
-		print_off_hart(t);
-	else if (!m->hart)
-		report("on a hart\n");
+		report(" %u of %u: thread %s (handle 0x%lx), %s\n", i + 1, c->nr, t->name,
+			(unsigned long)t->lock.handle,
+			h ? "on a hart" : off_hart(t, where, sizeof(where)));
 	if (h)
 		print_interrupts(h);
 	print_waits(c, i);
@@ -86,19 +85,19 @@ static void print_member(const struct chain *c, unsigned i)
 }
 
 /* What it waits behind, if it is ready: who has the hart, and by what right. */
-static void print_off_hart(const struct thread *t)
+static const char *off_hart(const struct thread *t, char *out, size_t n)
 {
 	const struct thread *runs;
 	unsigned hart = sched_hart_of(t);
 
 	/* Relaxed: harts have stopped, or it is out of date anyway. */
-	if (atomic_load_u32(&t->state, relaxed) != THREAD_READY) {
-		report("asleep, interrupts on\n");
-		return;
-	}
+	if (atomic_load_u32(&t->state, relaxed) != THREAD_READY)
+		return "asleep, interrupts on";
 	runs = sched_hart_thread(harts[hart]);
-	report("ready on hart %u, behind %s (%s, priority %u)\n", hart, runs ? runs->name : "none",
-		runs ? sched_policy_name(runs->policy) : "-", runs ? runs->prio_effective : 0);
+	snprintf(out, n, "ready on hart %u, behind %s (%s, priority %u)", hart,
+		runs ? runs->name : "none", runs ? sched_policy_name(runs->policy) : "-",
+		runs ? runs->prio_effective : 0);
+	return out;
 }
 
 static void print_interrupts(const struct hart_meta *h)
