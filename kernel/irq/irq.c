@@ -33,7 +33,7 @@
 #include "lib/errno.h"
 
 DEFINE_LOCK_CLASS(irq_class, .name = "irq", .rank = RANK_IRQ,
-	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 40,
+	.contexts = LOCK_IN_THREAD | LOCK_IN_IRQ, .max_hold_us = 20,
 	.protects = "the table of interrupt handlers and the routes of sources");
 
 /*
