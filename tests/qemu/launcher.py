@@ -142,12 +142,17 @@ def warn_of_firmware(guest):
               % (guest.smp, ".".join(map(str, found)), carried), file=sys.stderr, flush=True)
 
 
-def two_nodes(harts, mib=1024):
-    """More of QEMU's own arguments, for a machine with two NUMA nodes: half of the harts and of the
-    memory are in each, and an interrupt controller, which does not reach the other's harts."""
+# MiB of two nodes, and of the machine: the second one is above the first 4 GiB of addresses.
+FAR_NODES = (2048, 512)
+FAR_MEM = "%dM" % sum(FAR_NODES)
+
+
+def two_nodes(harts, mibs=(512, 512)):
+    """More of QEMU's own arguments, for a machine with two NUMA nodes: half of the harts are in
+    each, and an interrupt controller, which does not reach the other's harts."""
     extra = []
-    for node, first in enumerate((0, harts // 2)):
-        extra += ["-object", "memory-backend-ram,size=%dM,id=m%d" % (mib // 2, node), "-numa",
+    for node, (first, mib) in enumerate(zip((0, harts // 2), mibs)):
+        extra += ["-object", "memory-backend-ram,size=%dM,id=m%d" % (mib, node), "-numa",
                   "node,memdev=m%d,cpus=%d-%d" % (node, first, first + harts // 2 - 1)]
     return extra
 

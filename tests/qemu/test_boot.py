@@ -138,10 +138,8 @@ def test_a_hart_that_is_not_the_first_boots(first, tmp_path):
 
 def test_a_start_s_argument_reaches_harts_above_4_gib():
     """Harts of the second node have what they are started with above the first 4 GiB."""
-    nodes = ["-object", "memory-backend-ram,size=2G,id=m0",
-             "-object", "memory-backend-ram,size=512M,id=m1",
-             "-numa", "node,memdev=m0,cpus=0-1", "-numa", "node,memdev=m1,cpus=2-3"]
-    got = run("harts; test hart.starts_with", smp=4, mem="2560M", extra=nodes)
+    got = run("harts; test hart.starts_with", smp=4, mem=launcher.FAR_MEM,
+              extra=launcher.two_nodes(4, launcher.FAR_NODES))
     assert got.status == EXIT["EXIT_OK"] and online(got.text) == 4, got.text
     assert got.lines(r"^ok hart\.starts_with_a_hart_meta_above_4_gib$"), got.text
 
