@@ -8,6 +8,7 @@
 #include "kernel/abi/exit.h"
 #include "kernel/hart/bringup.h"
 #include "kernel/hart/topology.h"
+#include "kernel/irq/irq.h"
 #include "lib/errno.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -241,6 +242,12 @@ void judge_topology(void)
 
 void judge_contexts(void)
 {
+	struct irq_controller *c;
+
+	for (unsigned n = 0; (c = irq_controller(n)); n++) {
+		must(c->nr_sources, "an interrupt controller without sources");
+		must(!hart_mask_empty(&c->harts), "an interrupt controller without harts");
+	}
 	for (unsigned i = 0; i < nr_harts; i++) {
 		uint32_t context = harts[i]->plic_context;
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "kernel/hart/bringup.h"
-#include "kernel/irq/irq.h"
+#include "kernel/irq/table.h"
 #include "kernel/lock/irqlock.h"
 #include "kernel/log.h"
 #include "kernel/log/console.h"
@@ -47,8 +47,6 @@ static char page[PAGE_SIZE]; /* what any physical page looks like */
 static size_t said;
 static void *blocks[BLOCKS_MAX]; /* of one tree, freed before the next */
 static unsigned nr_blocks;
-static struct irq_controller *controllers[IRQ_CONTROLLERS];
-static unsigned nr_controllers;
 static const struct power_device *power;
 static char *kept; /* the kernel's data as they were */
 
@@ -83,7 +81,6 @@ void machine_reset(const void *fdt, size_t size)
 	copy(__start_kdata, kept, n);
 	while (nr_blocks)
 		free(blocks[--nr_blocks]);
-	nr_controllers = 0;
 	power = NULL;
 	said = machine_lines = 0;
 	machine_said[0] = machine_reason[0] = '\0';
@@ -247,46 +244,28 @@ void arch_wait_ipi(bool timer unused_arg)
 
 /* ---- Interrupts -------------------------------------------------------------------------- */
 
-int irq_add_controller(struct irq_controller *c, const struct irq_ops *ops)
+void irq_route_init(void)
 {
-	must(c->nr_sources, "an interrupt controller without sources");
-	must(!hart_mask_empty(&c->harts), "an interrupt controller without harts");
-	if (nr_controllers == IRQ_CONTROLLERS)
-		return -ENOSPC;
-	for_each_hart(h) {
-		if (!hart_mask_test(&c->harts, h->index))
-			continue;
-		must(!h->irqchip, "a hart with two interrupt controllers");
-		h->irqchip = c;
-	}
-	c->base = nr_controllers * IRQ_SOURCE_MAX;
-	atomic_store_ptr(&c->ops, (void *)ops, relaxed);
-	controllers[nr_controllers++] = c;
-	return 0;
 }
 
-unsigned irq_source(int node, unsigned pin)
+void irq_poll_init(void)
 {
-	for (unsigned i = 0; i < nr_controllers; i++)
-		if (controllers[i]->node == node)
-			return pin && pin <= controllers[i]->nr_sources ? controllers[i]->base + pin
-									: 0;
-	return 0;
 }
 
 int irq_register(unsigned source, const char *name, void (*fn)(void *arg), void *arg unused_arg)
 {
-	struct irq_controller *c = controllers[source / IRQ_SOURCE_MAX % IRQ_CONTROLLERS];
-	unsigned pin = source % IRQ_SOURCE_MAX;
+	struct irq_controller *c = irq_controller_of(source);
 	const struct irq_ops *ops;
+	unsigned pin;
 
 	must(name && fn, "an interrupt without a handler");
-	if (!nr_controllers)
+	if (!irq_controller(0))
 		return -ENODEV;
 	if (!source)
 		return -EINVAL;
-	must(pin && pin <= c->nr_sources, "a source that no controller has");
-	ops = atomic_load_ptr(&c->ops, relaxed);
+	must(c, "a source that no controller has");
+	pin = source - c->base;
+	ops = irq_ops(c);
 	/* All that a route does to the controller's registers. */
 	for_each_hart(h) {
 		if (h->irqchip != c)

@@ -10,7 +10,7 @@
  * Sources: kernel/hart/hart.c kernel/hart/topology.c kernel/hart/mask.c kernel/time/clock.c
  * Sources: kernel/mm/early.c kernel/mm/memmap.c
  * Sources: kernel/lock/context.c kernel/lock/irqlock.c kernel/lock/park.c kernel/lock/relax.c
- * Sources: drivers/device.c drivers/irqchip/plic.c drivers/uart/ns16550.c
+ * Sources: drivers/device.c drivers/irqchip/plic.c drivers/uart/ns16550.c kernel/irq/controller.c
  * Sources: drivers/power/syscon_test.c libfdt
  */
 #include <stdlib.h>

@@ -70,6 +70,16 @@ static void check_failed(struct hart_meta *h, const struct place *place)
 	check_is_out(h);
 }
 
+/* One hart after the other. */
+static void everywhere(void (*fail_at)(struct hart_meta *h, const struct place *place))
+{
+	if (!have_faults())
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(places) && !ktest_failed(); i++)
+		fail_at(hart_in_circle(i), &places[i]);
+	none();
+}
+
 static void die_at(struct hart_meta *h, const struct place *place)
 {
 	ktest_require(hart_stop(h, false) == 0);
@@ -87,11 +97,7 @@ static void die_at(struct hart_meta *h, const struct place *place)
 
 KTEST(hart_fault, a_hart_that_dies_as_it_comes_is_given_up_and_can_be_started_again)
 {
-	if (!have_faults())
-		return;
-	for (unsigned i = 0; i < ARRAY_SIZE(places) && !ktest_failed(); i++)
-		die_at(hart_in_circle(i), &places[i]);
-	none();
+	everywhere(die_at);
 }
 
 static void be_late_at(struct hart_meta *h, const struct place *place)
@@ -115,11 +121,7 @@ static void be_late_at(struct hart_meta *h, const struct place *place)
 
 KTEST(hart_fault, a_hart_that_is_late_is_given_up_and_taken_in_as_it_comes)
 {
-	if (!have_faults())
-		return;
-	for (unsigned i = 0; i < ARRAY_SIZE(places) && !ktest_failed(); i++)
-		be_late_at(hart_in_circle(i), &places[i]);
-	none();
+	everywhere(be_late_at);
 }
 
 static void take_time_at(struct hart_meta *h, const struct place *place)
@@ -134,11 +136,7 @@ static void take_time_at(struct hart_meta *h, const struct place *place)
 
 KTEST(hart_fault, a_hart_that_takes_its_time_is_waited_for)
 {
-	if (!have_faults())
-		return;
-	for (unsigned i = 0; i < ARRAY_SIZE(places) && !ktest_failed(); i++)
-		take_time_at(hart_in_circle(i), &places[i]);
-	none();
+	everywhere(take_time_at);
 }
 
 KTEST(hart_fault, a_hart_that_is_started_twice_and_arrives_twice_counts_once)
