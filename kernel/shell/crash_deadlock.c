@@ -425,6 +425,51 @@ static void crash_stalled(void)
 CRASH(stalled, "stalled", "a thread that waits for a mutex whose holder waits for what never comes",
 	EXIT_LOCKUP, crash_stalled);
 
+static void spin_for_good(void *arg unused_arg)
+{
+	for (;;)
+		relax();
+}
+
+/* Has the mutex when a real-time thread takes its hart, and may not go to another one. Whoever
+ * waits for it lends it no more than a fair thread has. */
+static void box_a_then_starve(void *arg unused_arg)
+{
+	struct hart_mask here;
+	struct thread *hog;
+
+	hart_mask_zero(&here);
+	preempt_disable();
+	hart_mask_set(&here, this_hart()->index);
+	sched_set_affinity(current_thread(), &here);
+	preempt_enable();
+	hog = thread_create("hog", spin_for_good, NULL);
+	if (!hog)
+		return;
+	sched_set_affinity(hog, &here);
+	sched_set_priority(hog, SCHED_FIFO, PRIO_RT_MAX);
+	take_pilock(&box_a.pi, CHECK_WRITE);
+	meet_asleep();
+	thread_run(hog);
+	for (;;)
+		relax();
+}
+
+static void crash_starved(void)
+{
+	struct thread *t = stay_with_partner(box_a_then_starve);
+
+	if (!t)
+		return;
+	preempt_enable();
+	thread_run(t);
+	meet_asleep();
+	take_pilock(&box_a.pi, CHECK_WRITE);
+}
+CRASH(starved, "starved",
+	"a thread that waits for a mutex whose holder never gets its hart (two harts or more)",
+	EXIT_LOCKUP, crash_starved);
+
 static void no_handler(struct timer *t unused_arg)
 {
 }

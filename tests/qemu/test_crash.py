@@ -42,6 +42,10 @@ WATCHED = {
     "hang-irqoff": r"what=interrupts-off .*\n.*hart \d+ has not answered for \d+ beats",
     "lost-timer": r"what=missed-event .*\n.*hart \d+ takes interrupts, but its next timer event",
     "stalled": r"what=stalled class=crash_box_a .*\n.*shell has waited .* and partner does not",
+    # With who has the hart of the one that is ready and never runs, and by what right.
+    "starved": r"what=stalled class=crash_box_a .*\n.*shell has waited .* and partner does not"
+               r"[\s\S]*\n 2 of 2: thread partner \(.*\), ready on hart \d+, "
+               r"behind hog \(fifo, priority 99\)\n[\s\S]*  holds crash_box_a ",
     "deadlock-lost-kick": r"what=lost-kick class=crash_spin_a .*\n.*hart \d+ has slept for \d+",
     "deadlock-lost-wakeup": r"what=lost-wakeup class=crash_box_a .*\n.*thread partner sleeps",
 }
