@@ -133,6 +133,9 @@ void arch_idle_wait(void);
 
 /* Programs this hart's next timer interrupt, in arch_time() ticks; UINT64_MAX: none. SIE off. */
 void arch_timer_set(uint64_t tick);
+/* Sleeps (wfi) until arch_time() is `tick`; no handler runs; after it no timer interrupt is
+ * programmed. SIE off. Either. */
+void arch_sleep_until(uint64_t tick);
 /* The timer interrupt comes at `tick` at the latest. Until the next arch_timer_set, and only where
  * arch_info.has_sstc. SIE off. */
 void arch_timer_pull(uint64_t tick);

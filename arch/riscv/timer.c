@@ -6,6 +6,7 @@
  */
 #include "arch/riscv/csr.h"
 #include "arch/riscv/sbi.h"
+#include "lib/assert.h"
 
 enum {
 	TIME_SET_TIMER = 0
@@ -64,4 +65,18 @@ void arch_timer_set(uint64_t tick)
 	else
 		sbi_call(SBI_TIME, TIME_SET_TIMER, (unsigned long)tick,
 			__riscv_xlen == 32 ? (unsigned long)(tick >> 32) : 0, 0);
+}
+
+void arch_sleep_until(uint64_t tick)
+{
+	uintptr_t enabled = csr_read(sie);
+
+	assert(!arch_irq_enabled());
+	arch_timer_set(tick);
+	/* The one that is wanted ends each wfi at once if it is pending. */
+	csr_write(sie, SIP_STIP);
+	while (arch_time() < tick)
+		__asm__ volatile("wfi" : : : "memory");
+	csr_write(sie, enabled);
+	arch_timer_set(UINT64_MAX);
 }

@@ -11,10 +11,7 @@
  * The state moves by compare-and-swap, so "given up" (STARTING -> FAILED), "started again" (FAILED
  * -> STARTING) and "arrived" (STARTING or FAILED -> ONLINE) cannot both win.
  *
- * Parking. A hart that is asked to park (hart_meta.park) says that it arrived, and stops at once:
- * it takes part in nothing, opens no mailbox, joins no mask. The starter sees PARK_DONE and, from
- * the firmware, STOPPED: then it is a stopped hart like any other. It may be told in time not to
- * park after all: both sides change the word by compare-and-swap.
+ * A hart may be asked to stop again as soon as it arrives: park.c.
  *
  * A start may have to be repeated. OpenSBI 1.1 lets a hart go (START_PENDING) before it stores
  * where to: a hart that polls fast enough then enters the kernel at its first entry, once more. The
@@ -203,11 +200,6 @@ int start_issue(struct hart_meta *h, uint32_t from)
 	return err && !on_its_way(h) ? refused(h, err) : 0;
 }
 
-static bool has_parked(const struct hart_meta *h)
-{
-	return atomic_load_u32(&h->park, relaxed) == PARK_DONE;
-}
-
 /* It has been in the kernel, and the firmware has it again. */
 static void has_died(struct hart_meta *h)
 {
@@ -227,7 +219,7 @@ int start_repeat_if_lost(struct hart_meta *h)
 	/* The firmware's answer before the looks at what the hart had stored by then. Partners: the
 	 * fences in arch_hart_stop, arch_hart_die and secondary_trap. */
 	fence_acquire();
-	if (has_parked(h))
+	if (atomic_load_u32(&h->park, relaxed) == PARK_DONE)
 		return 0;
 	if (hart_last_stage(h) != HART_CALLED) {
 		has_died(h);
@@ -236,21 +228,6 @@ int start_repeat_if_lost(struct hart_meta *h)
 	log_warn("hart %u: hartid %lu went astray in the firmware: started again", h->index,
 		(unsigned long)h->hartid);
 	return start_issue(h, HART_STARTING);
-}
-
-bool start_settle_parked(struct hart_meta *h)
-{
-	uint32_t starting = HART_STARTING;
-
-	/* Acquire: what the hart stored before. Partner: hart_park_if_asked. */
-	if (atomic_load_u32(&h->park, acquire) != PARK_DONE)
-		return true;
-	if (arch_hart_state(h->hartid) != ARCH_HSM_STOPPED)
-		return false;
-	atomic_store_u32(&h->park, PARK_NOT, relaxed);
-	/* Given up meanwhile: that it stays. */
-	atomic_cas_u32(&h->state, &starting, HART_STOPPED, relaxed);
-	return true;
 }
 
 /* It failed on its way into a suspension, or out of it. */
@@ -335,26 +312,6 @@ int hart_call_back(struct hart_meta *h)
 		nap(NAP_NS);
 	}
 	return 0;
-}
-
-void hart_park_if_asked(struct hart_meta *h)
-{
-	uint32_t asked = PARK_ASKED;
-
-	assert(h == this_hart());
-	if (atomic_load_u32(&h->park, relaxed) != PARK_ASKED)
-		return;
-	h->arrived = arch_time();
-	h->parked_ticks = h->arrived - h->start_called;
-	/* Release: it has arrived. Partner: start_settle_parked. */
-	if (!atomic_cas_u32(&h->park, &asked, PARK_DONE, release))
-		return;
-	log_line(LOG_DEBUG, "hartid %lu is here and stops until it is wanted",
-		(unsigned long)h->hartid);
-	hart_fault_at(h, FAULT_AT_PARK);
-	arch_hart_stop();
-	log_warn("hartid %lu: the firmware does not stop it: it joins", (unsigned long)h->hartid);
-	atomic_store_u32(&h->park, PARK_NOT, relaxed);
 }
 
 void hart_open(struct hart_meta *h)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What start.c, one hart, and modes.c, all of them, share. By one thread at a time, unless said. */
+/* What start.c and park.c, one hart, and modes.c, all of them, share. By one thread at a time,
+ * unless said. */
 #ifndef KERNEL_HART_START_H
 #define KERNEL_HART_START_H
 

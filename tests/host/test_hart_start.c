@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/hart/start.c against a firmware that says what it likes: what it says of a hart is a
- * script, one answer after the other, and the clock is the test's.
+ * kernel/hart/start.c and park.c against a firmware that says what it likes: what it says of a hart
+ * is a script, one answer after the other, and the clock is the test's.
  *
  * Sources: tests/host/harness.c tests/host/machine.c
- * Sources: kernel/hart/start.c kernel/hart/mask.c
+ * Sources: kernel/hart/start.c kernel/hart/park.c kernel/hart/mask.c
  */
 #include "kernel/hart/start.h"
 
@@ -28,7 +28,7 @@ struct hart_meta *harts[CONFIG_MAX_HARTS];
 struct hart_mask harts_online;
 uint64_t hart_boot_went_on;
 
-static struct hart_meta hart;
+static struct hart_meta hart, other;
 
 static struct {
 	const int *states; /* what HART_GET_STATUS says, the last one for ever */
@@ -43,9 +43,10 @@ static struct {
 	uint64_t nap_ns;       /* how long a nap really is */
 	unsigned naps, arrives_after;
 	uint64_t now_ns;
+	unsigned sleeps, other_parks_after; /* of the hart that parks; 0: never */
 } firmware;
 
-/* ---- What start.c asks of the rest of the kernel --------------------------------------------- */
+/* ---- What they ask of the rest of the kernel --------------------------------------------- */
 
 int arch_hart_state(uintptr_t hartid)
 {
@@ -180,6 +181,27 @@ void arch_ipi_send_hart(uintptr_t hartid)
 	assert_int_equal(hartid, HARTID);
 }
 
+/* A tick is a nanosecond here. */
+uint64_t ns_to_ticks(uint64_t ns)
+{
+	return ns;
+}
+
+void arch_sleep_until(uint64_t tick)
+{
+	if (tick > host_time) {
+		host_time = tick;
+		firmware.sleeps++;
+	}
+	if (firmware.sleeps == firmware.other_parks_after)
+		atomic_store_u32(&other.park, PARK_DONE, relaxed);
+}
+
+bool hart_is_due(const struct hart_meta *h unused_arg)
+{
+	return false;
+}
+
 static enum hart_park parked_as;
 
 int arch_hart_stop(void)
@@ -201,6 +223,9 @@ static int begin(void **state unused_arg)
 {
 	memset(&firmware, 0, sizeof(firmware));
 	memset(&hart, 0, sizeof(hart));
+	memset(&other, 0, sizeof(other));
+	nr_harts = 1;
+	host_time = 0;
 	memset(&harts_online, 0, sizeof(harts_online));
 	hart.hartid = HARTID;
 	harts[0] = &hart;
@@ -335,12 +360,17 @@ static void the_clock_alone_gives_nobody_up(void **state_ unused_arg)
 	assert_true(hart_waited_long(0, 1000000));
 }
 
-static void a_stop_that_returns_makes_it_join(void **state_ unused_arg)
+static void park(void)
 {
 	SAYS(ARCH_HSM_STARTED);
 	atomic_store_u32(&hart.state, HART_STARTING, relaxed);
 	atomic_store_u32(&hart.park, PARK_ASKED, relaxed);
 	hart_park_if_asked(&hart);
+}
+
+static void a_stop_that_returns_makes_it_join(void **state_ unused_arg)
+{
+	park();
 	assert_int_equal(parked_as, PARK_DONE);
 	assert_int_equal(atomic_load_u32(&hart.park, relaxed), PARK_NOT);
 	/* Who looks meanwhile does not take it for stopped. */
@@ -348,6 +378,46 @@ static void a_stop_that_returns_makes_it_join(void **state_ unused_arg)
 	assert_int_equal(state(), HART_STARTING);
 	hart_join(&hart);
 	assert_int_equal(state(), HART_ONLINE);
+}
+
+static void park_beside_one_that_comes_after(unsigned sleeps)
+{
+	firmware.other_parks_after = sleeps;
+	harts[1] = &other;
+	nr_harts = 2;
+	atomic_store_u32(&other.state, HART_STARTING, relaxed);
+	atomic_store_u32(&other.park, PARK_ASKED, relaxed);
+	park();
+}
+
+static void a_hart_parks_when_all_have_come(void **state_ unused_arg)
+{
+	park_beside_one_that_comes_after(100);
+	assert_int_equal(parked_as, PARK_DONE);
+	assert_in_range(firmware.sleeps, 100, 101);
+}
+
+static void a_hart_that_never_comes_is_not_waited_for_for_ever(void **state_ unused_arg)
+{
+	park_beside_one_that_comes_after(0);
+	assert_int_equal(parked_as, PARK_DONE);
+	assert_in_range(host_time, NS_PER_SEC, 2 * NS_PER_SEC);
+}
+
+static void harts_park_one_after_the_other(void **state_ unused_arg)
+{
+	uint64_t first;
+
+	host_time = NS_PER_SEC;
+	park();
+	first = host_time;
+	park();
+	assert_int_equal(host_time, first + NS_PER_MS);
+	host_time += NS_PER_SEC;
+	first = host_time;
+	park();
+	/* Nobody was just before it. */
+	assert_int_equal(host_time, first);
 }
 
 static void a_parked_hart_is_stopped_once_the_firmware_says_so(void **state_ unused_arg)
@@ -377,6 +447,9 @@ int main(void)
 		cmocka_unit_test_setup(a_silent_hart_is_given_up_and_joins_when_it_comes, begin),
 		cmocka_unit_test_setup(the_clock_alone_gives_nobody_up, begin),
 		cmocka_unit_test_setup(a_stop_that_returns_makes_it_join, begin),
+		cmocka_unit_test_setup(a_hart_parks_when_all_have_come, begin),
+		cmocka_unit_test_setup(a_hart_that_never_comes_is_not_waited_for_for_ever, begin),
+		cmocka_unit_test_setup(harts_park_one_after_the_other, begin),
 		cmocka_unit_test_setup(a_parked_hart_is_stopped_once_the_firmware_says_so, begin),
 	};
 
