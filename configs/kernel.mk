@@ -163,10 +163,10 @@ PAYLOADS := $(patsubst tests/payload/%.S,$(PAYLOAD)/%.elf,$(wildcard tests/paylo
 PAYLOAD_TEXT = 0x80200000
 $(PAYLOAD)/handover.elf: PAYLOAD_TEXT = 0x84000000
 
-$(PAYLOAD)/%.elf: tests/payload/%.S configs/kernel.mk | $(DEPS)/build
+$(PAYLOAD)/%.elf: tests/payload/%.S tests/payload/sbi.h configs/kernel.mk | $(DEPS)/build
 	$(say) PAYLOAD $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ARCH_rv64) -mcmodel=medany -static -nostdlib -no-pie \
+	$(Q)$(CC) $(ARCH_rv64) -I. -mcmodel=medany -static -nostdlib -no-pie \
 		-Wl,-n -Wl,-N -Wl,--no-warn-rwx-segments -Wl,--build-id=none \
 		-Wl,-Ttext=$(PAYLOAD_TEXT) -o $@ $<
 

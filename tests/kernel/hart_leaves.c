@@ -129,16 +129,6 @@ KTEST(hart_life, a_hart_with_many_timers_leaves_none_behind)
 
 /* ---- Nobody takes its work ------------------------------------------------------------------- */
 
-static int stop(struct hart_meta *h)
-{
-	return hart_stop(h, false);
-}
-
-static int suspend(struct hart_meta *h)
-{
-	return hart_suspend(h, false, false);
-}
-
 static int stop_by_command(struct hart_meta *h)
 {
 	return hart_command("stop", h) && hart_is_online(h) ? -EAGAIN : 0;
@@ -160,10 +150,10 @@ KTEST(hart_life, a_hart_whose_work_nobody_takes_stays)
 {
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
-	leave_without_heir(hart_in_circle(1), stop);
-	leave_without_heir(hart_in_circle(0), suspend);
+	leave_without_heir(hart_in_circle(1), leave_by_stop);
+	leave_without_heir(hart_in_circle(0), leave_by_lossy_suspend);
 	leave_without_heir(hart_in_circle(1), stop_by_command);
-	ktest_check(stop(hart_in_circle(1)) == 0);
+	ktest_check(hart_stop(hart_in_circle(1), false) == 0);
 	for_each_hart(h)
 		if (hart_state_of(h) == HART_STOPPED)
 			ktest_check(hart_start(h) == 0);

@@ -69,21 +69,6 @@ static void be_had_again(struct hart_meta *h, int (*leave)(struct hart_meta *h))
 	check_takes_part(h);
 }
 
-static int stop(struct hart_meta *h)
-{
-	return hart_stop(h, false);
-}
-
-static int suspend(struct hart_meta *h)
-{
-	return hart_suspend(h, true, false);
-}
-
-static int suspend_lost(struct hart_meta *h)
-{
-	return hart_suspend(h, false, false);
-}
-
 static int stop_by_command(struct hart_meta *h)
 {
 	ktest_check(hart_command("stop", h) != 0);
@@ -94,8 +79,8 @@ KTEST(hart_life, a_hart_that_the_firmware_keeps_is_given_up_and_joins_if_it_come
 {
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
-	come_back(hart_in_circle(1), stop);
-	come_back(hart_in_circle(0), suspend);
+	come_back(hart_in_circle(1), leave_by_stop);
+	come_back(hart_in_circle(0), leave_by_suspend);
 	come_back(hart_in_circle(1), stop_by_command);
 }
 
@@ -103,10 +88,10 @@ KTEST(hart_life, a_hart_that_was_given_up_starts_once_the_firmware_has_it)
 {
 	if (online_count() < 2)
 		return ktest_skip(ONE_HART);
-	be_had_again(hart_in_circle(0), stop);
-	be_had_again(hart_in_circle(1), suspend);
-	be_had_again(hart_in_circle(1), suspend_lost);
-	be_had_again(hart_in_circle(1), stop);
+	be_had_again(hart_in_circle(0), leave_by_stop);
+	be_had_again(hart_in_circle(1), leave_by_suspend);
+	be_had_again(hart_in_circle(1), leave_by_lossy_suspend);
+	be_had_again(hart_in_circle(1), leave_by_stop);
 }
 
 /* ---- Not taken back -------------------------------------------------------------------------- */

@@ -15,6 +15,21 @@
 
 #define MANY 4
 
+int leave_by_stop(struct hart_meta *h)
+{
+	return hart_stop(h, false);
+}
+
+int leave_by_suspend(struct hart_meta *h)
+{
+	return hart_suspend(h, true, false);
+}
+
+int leave_by_lossy_suspend(struct hart_meta *h)
+{
+	return hart_suspend(h, false, false);
+}
+
 struct hart_meta *hart_in_circle(unsigned n)
 {
 	return online_hart(n % online_count());

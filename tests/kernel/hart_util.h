@@ -21,6 +21,10 @@ void check_takes_part(struct hart_meta *h);
  * prints is looked at by tests/qemu/test_hart_life.py. */
 int hart_words(const char *line);
 int hart_command(const char *word, const struct hart_meta *h);
+/* Ways to leave, without force; a suspend keeps the hart's state, or loses it. What they return. */
+int leave_by_stop(struct hart_meta *h);
+int leave_by_suspend(struct hart_meta *h);
+int leave_by_lossy_suspend(struct hart_meta *h);
 /* The n-th hart that there is, in a circle. For those that are online when no other test stops any:
  * all of them are. */
 struct hart_meta *hart_in_circle(unsigned n);

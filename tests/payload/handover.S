@@ -9,15 +9,10 @@
  * program's memory: OpenSBI 1.1 may let a hart that the kernel starts go to the first entry of all
  * (kernel/hart/start.c); here it is stopped again.
  */
+#include "tests/payload/sbi.h"
+
 #define CHOSEN 0x84001000
 #define KERNEL 0x80200000
-
-#define SBI_HSM 0x48534d
-#define HSM_START 0
-#define HSM_STOP 1
-#define HSM_STATUS 2
-#define STOPPED 1
-#define SBI_SRST 0x53525354
 
 	.option norelax
 	.section .text
@@ -39,24 +34,13 @@ _start:
 	mv	a0, s0
 	la	a1, arrive
 	li	a2, 0
-	li	a6, HSM_START
-	li	a7, SBI_HSM
 	fence	rw, orw
-	ecall
+	sbi	SBI_HSM, SBI_HSM_START
 	bnez	a0, give_up
 stop:
-	li	a6, HSM_STOP
-	li	a7, SBI_HSM
-	ecall
+	sbi	SBI_HSM, SBI_HSM_STOP
 give_up:
-	li	a0, 0
-	li	a1, 1
-	li	a6, 0
-	li	a7, SBI_SRST
-	ecall
-sleep:
-	wfi
-	j	sleep
+	power_off 1
 
 /* Let go to the wrong address. The chosen one goes where it should have gone, once. */
 not_the_first:
@@ -71,11 +55,9 @@ arrive:
 	bnez	t0, stop
 1:	la	t1, first
 	ld	a0, 0(t1)
-	li	a6, HSM_STATUS
-	li	a7, SBI_HSM
-	ecall
+	sbi	SBI_HSM, SBI_HSM_STATUS
 	bnez	a0, give_up
-	li	t0, STOPPED
+	li	t0, SBI_HSM_STOPPED
 	bne	a1, t0, 1b
 	mv	a0, s0
 	la	t1, first

@@ -10,13 +10,12 @@
  *
  * Hartids are tried from 0 up to HARTIDS_MAX: HSM knows which exist.
  */
+#include "tests/payload/sbi.h"
+
 #define HARTIDS_MAX 512
 
-#define SBI_SET_TIMER 0x54494d45
-#define SBI_HSM 0x48534d
-#define SBI_HSM_START 0
-#define SBI_HSM_STATUS 2
-#define SBI_SRST 0x53525354
+#define SBI_TIME 0x54494d45
+#define SBI_TIME_SET 0
 #define SBI_PUTCHAR 1	/* legacy */
 #define SIE_STIE (1 << 5)
 
@@ -34,9 +33,7 @@ _start:
 next_hartid:
 	beq	s1, s0, asked
 	mv	a0, s1
-	li	a6, SBI_HSM_STATUS
-	li	a7, SBI_HSM
-	ecall
+	sbi	SBI_HSM, SBI_HSM_STATUS
 	bnez	a0, asked	/* there is none */
 	bnez	s2, start
 	rdtime	s3
@@ -44,9 +41,7 @@ start:
 	mv	a0, s1
 	la	a1, arrive
 	li	a2, 0
-	li	a6, SBI_HSM_START
-	li	a7, SBI_HSM
-	ecall
+	sbi	SBI_HSM, SBI_HSM_START
 	bnez	a0, asked
 	addi	s2, s2, 1
 asked:
@@ -64,9 +59,7 @@ wait:
 	rdtime	a0
 	li	t2, 10000	/* a millisecond of virt's timebase */
 	add	a0, a0, t2
-	li	a6, 0
-	li	a7, SBI_SET_TIMER
-	ecall
+	sbi	SBI_TIME, SBI_TIME_SET
 	wfi
 	j	wait
 
@@ -85,11 +78,8 @@ all_here:
 	call	print_hex
 	la	a0, text_end
 	call	print_text
-	li	a0, 0
-	li	a1, 0
-	li	a6, 0
-	li	a7, SBI_SRST
-	ecall
+	power_off 0
+
 sleep:
 	wfi
 	j	sleep
