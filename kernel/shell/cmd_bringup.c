@@ -6,9 +6,9 @@
  *
  * The table's times are microseconds since the call that started the hart (the boot hart: since its
  * first instruction), `park` the way from the call to the kernel of the start before that, after
- * which it stopped again until it was wanted. The chart goes from the boot's first call to the
- * moment when the last hart ran a thread, or the boot waited no more; who was started later is left
- * out of it.
+ * which it stopped again until it was wanted. One chart goes from the boot's first call to the
+ * moment when the last hart ran a thread, or the boot waited no more. Who was started after that is
+ * in a second one, each beginning with its own call.
  */
 #include "kernel/shell/cmd_bringup.h"
 
@@ -76,27 +76,10 @@ static void table(void)
 
 /* ---- Chart ----------------------------------------------------------------------------------- */
 
-static bool in_chart(const struct hart_meta *h)
+/* After the boot, by demand or by hand. */
+static bool came_later(const struct hart_meta *h)
 {
-	uint64_t called = hart_stage_time(h, HART_CALLED);
-
-	return !called || !hart_boot_went_on || called <= hart_boot_went_on;
-}
-
-/* The first call and the last stage of all; false: nobody was called. */
-static bool chart_range(uint64_t *from, uint64_t *to)
-{
-	*from = UINT64_MAX;
-	*to = hart_boot_went_on;
-	for_each_hart(h) {
-		uint64_t called = hart_stage_time(h, HART_CALLED);
-
-		if (!called || !in_chart(h))
-			continue;
-		*from = MIN(*from, called);
-		*to = MAX(*to, hart_stage_time(h, HART_THREAD));
-	}
-	return *from < *to;
+	return hart_boot_went_on && hart_stage_time(h, HART_CALLED) > hart_boot_went_on;
 }
 
 static void chart_line(const struct hart_meta *h, uint64_t from, uint64_t to)
@@ -106,28 +89,80 @@ static void chart_line(const struct hart_meta *h, uint64_t from, uint64_t to)
 	uint64_t parked = racy_read(h->parked_ticks, "as above");
 
 	for (enum hart_stage s = HART_CALLED; s < HART_STAGES; s++)
-		at[s] = in_chart(h) ? hart_stage_time(h, s) : 0;
+		at[s] = hart_stage_time(h, s);
 	at[PARKED] = parked && at[HART_TRAPS] && !at[HART_SCHED] ? at[HART_CALLED] + parked : 0;
 	bar_draw(bar, BAR_WIDTH, from, to, at, HART_STAGES + 1, marks);
 	shell_printf("%4u |%s|\n", h->index, bar);
 }
 
-static void chart(void)
+static void chart_head(const char *what, const char *since, uint64_t ticks, bool explain)
+{
+	uint64_t us = ticks_to_ns(ticks) / NS_PER_US;
+
+	shell_printf("\n%s: %llu us from %s; a character is %llu us\n", what,
+		(unsigned long long)us, since, (unsigned long long)(us / BAR_WIDTH));
+	if (explain)
+		shell_printf(". not called  f in the firmware  e entered  m MMU on  t traps ready  "
+			     "= takes threads  # runs them\n- stopped until it is wanted\n");
+}
+
+/* The first call and the last stage of all; false: nobody was called. */
+static bool boot_range(uint64_t *from, uint64_t *to)
+{
+	*from = UINT64_MAX;
+	*to = hart_boot_went_on;
+	for_each_hart(h) {
+		uint64_t called = hart_stage_time(h, HART_CALLED);
+
+		if (!called || came_later(h))
+			continue;
+		*from = MIN(*from, called);
+		*to = MAX(*to, hart_stage_time(h, HART_THREAD));
+	}
+	return *from < *to;
+}
+
+/* Was there anything to be drawn? */
+static bool boot_chart(void)
 {
 	uint64_t from, to;
 
-	if (!chart_range(&from, &to)) {
+	if (!boot_range(&from, &to)) {
 		shell_printf("\nno hart was started at boot\n");
-		return;
+		return false;
 	}
-	shell_printf("\n%s: %llu us from the first call; a character is %llu us\n"
-		     ". not called  f in the firmware  e entered  m MMU on  t traps ready  "
-		     "= takes threads  # runs them\n- stopped until it is wanted\n",
-		plan_mode_name(hart_plan()->mode),
-		(unsigned long long)(ticks_to_ns(to - from) / NS_PER_US),
-		(unsigned long long)(ticks_to_ns(to - from) / NS_PER_US / BAR_WIDTH));
+	chart_head(plan_mode_name(hart_plan()->mode), "the first call", to - from, true);
 	for_each_hart(h)
-		chart_line(h, from, to);
+		if (!came_later(h))
+			chart_line(h, from, to);
+	return true;
+}
+
+/* The longest way of those that came later, 0: there are none. */
+static uint64_t later_range(void)
+{
+	uint64_t longest = 0;
+
+	for_each_hart(h) {
+		uint64_t called = hart_stage_time(h, HART_CALLED);
+
+		for (enum hart_stage s = HART_ENTRY; s < HART_STAGES && came_later(h); s++)
+			longest = MAX(longest, MAX(hart_stage_time(h, s), called + 1) - called);
+	}
+	return longest;
+}
+
+static void later_chart(bool explain)
+{
+	uint64_t longest = later_range();
+
+	if (!longest)
+		return;
+	chart_head("started later", "the call of each", longest, explain);
+	for_each_hart(h)
+		if (came_later(h))
+			chart_line(h, hart_stage_time(h, HART_CALLED),
+				hart_stage_time(h, HART_CALLED) + longest);
 }
 
 /* ---- For programs ---------------------------------------------------------------------------- */
@@ -167,6 +202,6 @@ int bringup_report(int argc, char **argv)
 	if (argc > 2)
 		return shell_complain("harts: -t takes --csv or nothing, not %s", argv[2]);
 	table();
-	chart();
+	later_chart(!boot_chart());
 	return 0;
 }

@@ -126,6 +126,22 @@ def test_report_tells_the_stages_of_every_hart_in_order_and_fits_a_terminal():
     assert max(map(len, said)) <= 100, report
 
 
+def test_harts_that_were_started_later_are_charted_each_from_its_own_call():
+    with Shell(smp=4, append=f"shell=kernel {PATIENT} maxharts=2") as shell:
+        later = [h for h, state in enumerate(states(shell.ask("harts"))) if state == "stopped"]
+        first = shell.ask("harts -t")
+        assert len(re.findall(r"^ +\d+ \|", first, re.M)) == 4, first
+        assert "started later" not in first, first
+        for hart in later:
+            shell.ask(f"hart start {hart}")
+        both = shell.ask("harts -t")
+        boot, _, by_hand = both.partition("started later: ")
+        assert len(re.findall(r"^ +\d+ \|", boot, re.M)) == 2, both
+        bars = re.findall(r"^ +(\d+) \|f+e*m*t*=*#*\|$", by_hand.replace("\r", ""), re.M)
+        assert list(map(int, bars)) == later and len(later) == 2, both
+        assert both.count("f in the firmware") == 1, both
+
+
 def test_a_stopped_hart_that_parked_and_one_that_never_started_are_told_apart():
     got = boot("harts=lazy,0 maxharts=1", "harts -t --csv", smp=2)
     rows = [line.split(",") for line in got.lines(r"^bringup,(\d.*)$")]
