@@ -169,9 +169,12 @@ def nodes():
 
 
 def test_every_controller_of_the_tree_is_driven_for_the_harts_that_it_reaches(nodes):
-    assert re.findall(r"^(\S+): sources (\d+) to (\d+), reaches harts (\S+)", nodes.ask("irq"),
-                      re.M) == [("plic@c000000", "1", "96", "0-1"),
-                                ("plic@c600000", "97", "192", "2-3")]
+    one, other = re.findall(r"^(\S+): sources (\d+) to (\d+), reaches harts (\S+)",
+                            nodes.ask("irq"), re.M)
+    # 96 sources each, 95 with newer machines.
+    last = int(one[2])
+    assert last in (95, 96) and one == ("plic@c000000", "1", str(last), "0-1")
+    assert other == ("plic@c600000", str(last + 1), str(2 * last), "2-3")
     assert "no interrupt controller reaches" not in nodes.text
 
 
