@@ -3,7 +3,7 @@
  * Parking: harts that are started once and stop as soon as they arrive, because one that was never
  * started costs all others (modes.c).
  *
- * A hart that is asked to park (hart_meta.park) says that it arrived, and stops at once: it takes
+ * A hart that is asked to park (hart_meta.park) says that it arrived, and then stops: it takes
  * part in nothing, opens no mailbox, joins no mask. The starter sees PARK_DONE and, from the
  * firmware, STOPPED: then it is a stopped hart like any other. It may be told in time not to park
  * after all: both sides change the word by compare-and-swap.
@@ -17,8 +17,8 @@
  * apart, of which the way through the lock takes a tenth. It is a courtesy: a hart that never comes
  * holds the others up for ARRIVAL_NAPS, and one that is late for its slot harms nobody.
  *
- * No locks: who takes a slot moves `last_slot` by compare-and-swap. Relaxed, as `arrivals`: they
- * publish nothing.
+ * No locks: who takes a slot moves `last_slot` by compare-and-swap. Relaxed, as `arrivals` and the
+ * looks at other harts: nothing is read behind them, and one out of date costs a nap.
  */
 #include "kernel/hart/call.h"
 #include "kernel/hart/fault.h"
